@@ -59,7 +59,10 @@ export class Brainstem extends Construct {
     this.log = new SessionLog(this, 'SessionLog', { removalPolicy });
     this.records = new Records(this, 'Records', { removalPolicy });
     this.content = new Content(this, 'Content', { removalPolicy });
-    const stores = { defaults, log: this.log, records: this.records, content: this.content };
+    // Memory stores outlive the sessions that use them.
+    this.memory = new Memory(this, 'Memory', { removalPolicy });
+    const { log, records, content, memory } = this;
+    const stores = { defaults, log, records, content, memory };
 
     // The API takes a message and appends it.
     const { throttle, rateLimits, maxOpenStreams, idleStreamSeconds } = this.options;
@@ -69,10 +72,6 @@ export class Brainstem extends Construct {
     this.auditTrail = new AuditTrail(this, 'AuditTrail', { defaults });
     this.auditTrail.grantAppend(this.api.answer);
     this.auditTrail.grantExport(this.api.answer);
-
-    // Memory stores outlive the sessions that use them.
-    this.memory = new Memory(this, 'Memory', { removalPolicy });
-    this.memory.grantManage(this.api.answer);
 
     // The harness asks the model.
     this.harness = new Harness(this, 'Harness', { ...stores, model });
@@ -120,7 +119,6 @@ export class Brainstem extends Construct {
     this.hands.endAfter(this.harness.turn.lambda, this.run.machine);
 
     this.vaults.grantSettle(this.sweep.repair);
-    this.memory.grantEmpty(this.sweep.repair);
 
     // On the connect pages a user consents to what agents do for them, and the call that waited goes on.
     const { api, run } = this;

@@ -1,7 +1,7 @@
 /** Query parameters of the operations. `beta` is what SDKs before 1.3 append to every path. */
 import * as z from 'zod';
 import { EventType } from './event-types.ts';
-import { AgentId, FileId, SessionId } from './ids.ts';
+import { AgentId, FileId, MemoryStoreId, SessionId } from './ids.ts';
 import { DEFAULT_LIMIT, limitUpTo, ListQuery, MAX_EVENTS_LIMIT, Order } from './pages.ts';
 import { PreviewedType } from './previews.ts';
 import { SessionStatus } from './sessions.ts';
@@ -48,9 +48,9 @@ export const SessionsQuery = z
     statuses: z.array(SessionStatus).max(100).optional(),
     agent_id: AgentId.optional(),
     agent_version: z.coerce.number('must be an integer from 1').int().min(1).optional(),
-    // This service has neither, so a filter by one matches no session.
+    // This service has no deployments, so the filter matches no session.
     deployment_id: z.string().startsWith('depl_', 'must be an id that starts with "depl_"').optional(),
-    memory_store_id: z.string().startsWith('memstore_', 'must be an id that starts with "memstore_"').optional(),
+    memory_store_id: MemoryStoreId.optional(),
   })
   .refine((query) => query.agent_version === undefined || query.agent_id !== undefined, {
     path: ['agent_version'],

@@ -29,8 +29,8 @@ export class Hands extends Construct {
 
   constructor(scope: Construct, id: string, props: HandsProps) {
     super(scope, id);
-    const { defaults, log, records, content } = props;
-    this.network = new SandboxNetwork(this, 'Network', { log, records, content });
+    const { defaults, log, records, content, memory } = props;
+    this.network = new SandboxNetwork(this, 'Network', { log, records, content, memory });
 
     // A cold Fargate start takes up to two minutes, and a build of packages longer. The harness also invokes this ahead
     // of time. Lambda does not repeat that invocation, because the Provision step of the run is the repeat.
@@ -80,6 +80,7 @@ export class Hands extends Construct {
     content.grantReadWrite(this.execute);
     content.grantReadArchives(this.execute);
     content.grantReadWriteBlobs(this.execute);
+    memory.grantUse(this.execute);
   }
 
   /** For stopping the tasks that nothing needs. */

@@ -27,6 +27,11 @@ export class Memory extends Construct {
     api.receive({}, { actions: ['dynamodb:Query'], on: [`${this.table.tableArn}/index/list`] });
   }
 
+  /** For loading memories into sandboxes, and keeping what agents write. */
+  grantUse(execute: EntryFunction): void {
+    this.#grant(execute, [...READ, ...WRITE]);
+  }
+
   /** For emptying stores that were deleted. */
   grantEmpty(sweep: EntryFunction): void {
     this.#grant(sweep, ['dynamodb:Query', 'dynamodb:DeleteItem']);

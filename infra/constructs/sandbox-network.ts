@@ -77,9 +77,9 @@ export class SandboxNetwork extends Construct {
     return { execute: execute.attrGroupId, sandbox: sandbox.attrGroupId, endpoints: endpoints.attrGroupId };
   }
 
-  #gatewayEndpoints({ log, records, content }: Stores): void {
+  #gatewayEndpoints({ log, records, content, memory }: Stores): void {
     const dynamoDb = this.vpc.addGatewayEndpoint('DynamoDb', { service: GatewayVpcEndpointAwsService.DYNAMODB });
-    admit(dynamoDb, ['dynamodb:*'], [log.table.tableArn, records.table.tableArn]);
+    admit(dynamoDb, ['dynamodb:*'], [log.table.tableArn, records.table.tableArn, memory.table.tableArn]);
     const s3 = this.vpc.addGatewayEndpoint('S3', { service: GatewayVpcEndpointAwsService.S3 });
     admit(s3, ['s3:GetObject', 's3:PutObject'], [content.objects.ofLogs, content.objects.blobs]);
     admit(s3, ['s3:GetObject'], [content.objects.archives]);

@@ -16,7 +16,7 @@ export interface SweepProps extends Stores {
 export class Sweep extends Construct {
   readonly repair: EntryFunction;
 
-  constructor(scope: Construct, id: string, { defaults, log, records, content }: SweepProps) {
+  constructor(scope: Construct, id: string, { defaults, log, records, content, memory }: SweepProps) {
     super(scope, id);
     this.repair = new EntryFunction(this, 'Repair', {
       entry: 'sweep',
@@ -32,6 +32,7 @@ export class Sweep extends Construct {
     records.grantFindRunning(this.repair);
     records.grantList(this.repair);
     content.grantReadWrite(this.repair);
+    memory.grantEmpty(this.repair);
     content.grantRemoveBlobs(this.repair);
     new Rule(this, 'EveryMinute', {
       schedule: Schedule.rate(Duration.minutes(1)),

@@ -15,6 +15,7 @@ import type {
   MemoryVersionListParams,
   MemoryVersionRetrieveParams,
 } from '@anthropic-ai/sdk/resources/beta/memory-stores/memory-versions';
+import type { BetaManagedAgentsMemoryStoreResourceParam } from '@anthropic-ai/sdk/resources/beta/sessions/sessions';
 import { expect } from 'vitest';
 import { sha256 } from '#aws/stamp.ts';
 import { FUTURE, type Everything } from './core-parameters.ts';
@@ -70,6 +71,18 @@ const versionsBy = (filter: (given: Given) => MemoryVersionListParams) => async 
   const { at } = await changed(given);
   return given.client.memoryStores.memoryVersions.list(at.memory_store_id, filter(given));
 };
+
+const RESOURCE: Required<BetaManagedAgentsMemoryStoreResourceParam> = {
+  type: 'memory_store',
+  memory_store_id: '',
+  access: 'read_only',
+  instructions: 'Read first.',
+};
+
+async function sessionWith({ client, agent, environment }: Given, memory_store_id: string) {
+  const resources = [{ ...RESOURCE, memory_store_id }];
+  return client.sessions.create({ agent: await agent(), environment_id: await environment(), resources });
+}
 
 export const MEMORY_ROWS: readonly Row[] = [
   row('POST /v1/memory_stores', ({ client }) => client.memoryStores.create({ name: 'Notes' }), {
@@ -265,5 +278,28 @@ export const MEMORY_ROWS: readonly Row[] = [
       return given.client.memoryStores.memoryVersions.redact(id, { ...at, ...HEADERS });
     },
     { content: null, content_sha256: null, path: null, redacted_by: { type: 'api_actor' } },
+  ),
+  row('POST /v1/sessions, with a memory store', async (given) => sessionWith(given, await store(given)), {
+    resources: [
+      {
+        type: 'memory_store',
+        access: 'read_only',
+        instructions: 'Read first.',
+        name: 'Notes',
+        description: '',
+        mount_path: '/mnt/memory/notes',
+      },
+    ],
+  }),
+  row(
+    'GET /v1/sessions, of a memory store',
+    async (given) => {
+      const id = await store(given);
+      const made = await sessionWith(given, id);
+      const { data } = await given.client.sessions.list({ memory_store_id: id });
+      const others = await given.client.sessions.list({ memory_store_id: await store(given) });
+      return { data: data.map((session) => session.id === made.id), others: others.data };
+    },
+    { data: [true], others: [] },
   ),
 ];

@@ -83,7 +83,7 @@ describe('settings: each function gets exactly the environment variables that it
       ],
     ],
     ['provision', [records, content, ...sandbox, ...packages]],
-    ['execute', [log, records, content]],
+    ['execute', [log, records, content, 'MEMORY_TABLE']],
     ['web-fetch', [log, records, content, 'WEB_FETCH_ALLOW']],
     ['mcp-proxy', [log, records, content, audit, ...vaults, ...mcp]],
     [
@@ -164,6 +164,7 @@ describe('rights: each function may do exactly what the design says', () => {
         'content/blobs/*': objects,
         'content/sesn_*': objects,
         'content/packages/*/archive.tar.gz': 's3:GetObject',
+        memory: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
       },
     ],
     ['web-fetch', { log: append, 'content/sesn_*': objects }],

@@ -31,6 +31,7 @@ const ALL: SessionListRequest = {
   statuses: null,
   agent: null,
   agentVersion: null,
+  memoryStore: null,
 };
 
 let db: TestDynamoDb;

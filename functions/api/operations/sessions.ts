@@ -163,13 +163,13 @@ const list = operation({
   async handle({ world, workspace, query }) {
     const request = listRequest('sessions', query, workspace);
     if (isRefusal(request)) return request;
-    if ((query.deployment_id ?? query.memory_store_id) !== undefined)
-      return { data: [], next_page: null, prev_page: null };
+    if (query.deployment_id !== undefined) return { data: [], next_page: null, prev_page: null };
     const found = await world.sessions.list({
       ...request,
       statuses: query.statuses ?? null,
       agent: query.agent_id ?? null,
       agentVersion: query.agent_version ?? null,
+      memoryStore: query.memory_store_id ?? null,
     });
     const now = world.stamp.now();
     return recordPage('sessions', request, { found, view: (record) => viewSession(record, now) });

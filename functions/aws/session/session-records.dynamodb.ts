@@ -69,6 +69,8 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
         usage: JSON.stringify(state.usage),
         run: state.run,
         contents: state.contents ?? null,
+        // Fixed for the session's life, for the filter of lists.
+        memoryStores: storesIn(contents),
         updatedAt: first.at,
         runningPk: state.runningSince === null ? null : 'running',
         runningSk: state.runningSince,
@@ -139,6 +141,12 @@ function nameOf({ pk, sk }: Row | Key): string {
   return `${String(pk)} ${String(sk)}`;
 }
 
+/** DynamoDB has no empty sets. */
+function storesIn(contents: SessionContents | null): ReadonlySet<string> | null {
+  const stores = (contents?.resources ?? []).flatMap((one) => (one.type === 'memory_store' ? one.memory_store_id : []));
+  return stores.length === 0 ? null : new Set(stores);
+}
+
 function recordOf(row: Row, details: Row, contentsRow: Row | null): SessionRecord {
   const { runningSk: runningSince, ...columns } = parseRow(Stored, row);
   const contents = contentsRow === null ? null : bodyOf(contentsRow, 'body', SessionContents);
@@ -155,7 +163,8 @@ function filterOf(request: SessionListRequest): Filter {
       ...(request.statuses === null ? [] : [isOfStatus]),
       ...(request.agent === null ? [] : ['agentId = :agent']),
       ...(request.agentVersion === null ? [] : ['agentVersion = :version']),
+      ...(request.memoryStore === null ? [] : ['contains(memoryStores, :store)']),
     ],
-    values: { ...statuses, agent: request.agent, version: request.agentVersion },
+    values: { ...statuses, agent: request.agent, version: request.agentVersion, store: request.memoryStore },
   };
 }

@@ -8,6 +8,8 @@ import { createOutputRecords } from '#aws/files/outputs.dynamodb.ts';
 import { createArchiveReader } from '#aws/hands/package-archive.s3.ts';
 import { createSandboxClient } from '#aws/hands/sandbox-client.http.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
+import { createMemories } from '#aws/memory/memories.dynamodb.ts';
+import { createMemoryStoreRecords } from '#aws/memory/memory-stores.dynamodb.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
 import { createContentsReader } from '#aws/session/session-contents.dynamodb.ts';
@@ -19,6 +21,7 @@ import { logOf } from '#aws/worlds/sessions.ts';
 export function executeWorld(env: Env): ExecuteWorld & { readonly journal: FunctionJournal } {
   const dynamodb = createDynamoDb(env);
   const [records, bucket] = [setting(env, 'RECORDS_TABLE'), setting(env, 'CONTENT_BUCKET')];
+  const memory = setting(env, 'MEMORY_TABLE');
   return {
     log: logOf(env),
     sandboxes: createSandboxRecords(dynamodb, records),
@@ -30,6 +33,8 @@ export function executeWorld(env: Env): ExecuteWorld & { readonly journal: Funct
     outputs: createOutputRecords(dynamodb, records),
     blobs: createBlobs(env, bucket),
     leftovers: createLeftovers(dynamodb, records),
+    memoryStores: createMemoryStoreRecords(dynamodb, memory),
+    memories: createMemories(dynamodb, memory),
     newToken,
     sha256,
     stamp: createStamp(),

@@ -6,11 +6,12 @@
 import type { ContentChange } from '#contract/hands.ts';
 import type { ChangeTaker, ContentsWorld, Recipient } from '#core/hands/content-source.ts';
 import { Fault } from '#core/ports/errors.ts';
+import { memoryTaker } from '#core/hands/memory-taker.ts';
 import { outputsTaker } from '#core/hands/outputs-taker.ts';
 import type { Content } from '#core/ports/sandboxes.ts';
 
 /** All kinds of changes: outputs and memory. */
-const TAKERS: readonly ((world: ContentsWorld, recipient: Recipient) => ChangeTaker)[] = [outputsTaker];
+const TAKERS: readonly ((world: ContentsWorld, recipient: Recipient) => ChangeTaker)[] = [outputsTaker, memoryTaker];
 
 /** Stores what waits in the sandbox, and answers notes for the model. */
 export async function takeChanges(

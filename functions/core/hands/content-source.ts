@@ -18,6 +18,8 @@ export type ContentsWorld = Pick<
   | 'outputs'
   | 'blobs'
   | 'leftovers'
+  | 'memoryStores'
+  | 'memories'
   | 'stamp'
   | 'newToken'
   | 'sha256'

@@ -7,6 +7,7 @@ import { contentPathFault, type ContentEntry } from '#contract/hands.ts';
 import type { Consequence, ContentSource, ContentsWorld, Recipient } from '#core/hands/content-source.ts';
 import { filesSource } from '#core/hands/files-source.ts';
 import { largeResultsSource } from '#core/hands/large-results-source.ts';
+import { memorySource } from '#core/hands/memory-source.ts';
 import { packagesSource } from '#core/hands/packages-source.ts';
 import { skillsSource } from '#core/hands/skills-source.ts';
 import type { Parcel } from '#core/ports/sandboxes.ts';
@@ -17,6 +18,7 @@ const SOURCES: readonly ((world: ContentsWorld, recipient: Recipient) => Content
   largeResultsSource,
   filesSource,
   skillsSource,
+  memorySource,
 ];
 
 /**

@@ -47,7 +47,9 @@ export function answeredIn(entries: readonly Entry[]): readonly Said[] {
 function askingOf(entries: readonly Entry[], said: readonly Said[], leftOut: ReadonlySet<string>) {
   const agent = agentOf(entries);
   // All of it stays the same while the agent does, so that the provider's cache serves.
-  const parts = [agent.system?.toWellFormed(), sandboxNote(agent), guideOf(entries)];
+  const folders = sandboxNote(agent);
+  // An agent that has no sandbox tool cannot use what is in the folders.
+  const parts = [agent.system?.toWellFormed(), folders, folders && guideOf(entries)];
   // The provider refuses a block without text, spaces aside.
   const system = parts.filter((part) => !isBlank(part)).join('\n\n');
   const tools = [...toolDefinitions(agent, offeredTools(entries)), ...serverTools(agent)];

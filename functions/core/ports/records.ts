@@ -5,7 +5,7 @@
 import type { Agent } from '#contract/agents.ts';
 import type { ApiKey } from '#contract/api-keys.ts';
 import type { Environment } from '#contract/environments.ts';
-import type { AgentId, EnvironmentId, Instant, SessionId, WorkspaceId } from '#contract/ids.ts';
+import type { AgentId, EnvironmentId, Instant, MemoryStoreId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { PackageList } from '#contract/packages.ts';
 import type { SessionContents } from '#contract/resources.ts';
 import type { Order } from '#contract/pages.ts';
@@ -116,6 +116,7 @@ export interface SessionListRequest extends ListRequest {
   readonly statuses: readonly SessionStatus[] | null;
   readonly agent: AgentId | null;
   readonly agentVersion: number | null;
+  readonly memoryStore: MemoryStoreId | null;
 }
 
 interface FirstAppend extends Pick<Append, 'key' | 'entries' | 'state' | 'at'> {

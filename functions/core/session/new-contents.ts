@@ -1,10 +1,11 @@
 /** What the sandboxes of a new session find beside packages. Each kind of content is resolved by its own room. */
 import type { SessionId, WorkspaceId } from '#contract/ids.ts';
-import type { Mounted, ResourceInputs, SessionContents } from '#contract/resources.ts';
+import type { ResourceInputs, SessionContents } from '#contract/resources.ts';
 import { dueAfter } from '#core/files/end-leftover.ts';
 import { noSuchFile, planFiles, type AskedFile } from '#core/files/mount-files.ts';
+import { memoryGuide, planStores, type AskedStore } from '#core/memory/mount-stores.ts';
 import { skillGuide, type SessionSkill } from '#core/skills/session-skills.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
+import { isRefusal, type RequestRefusal } from '#core/ports/errors.ts';
 import type { FileCopy } from '#core/ports/files.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { isTooLarge, TOO_LARGE } from '#core/session/change-resources.ts';
@@ -25,20 +26,22 @@ interface NewSession {
 
 /** Reads only. */
 export async function newContents(
-  world: Pick<Ports, 'files' | 'stamp' | 'newToken'>,
+  world: Pick<Ports, 'files' | 'memoryStores' | 'stamp' | 'newToken'>,
   to: NewSession,
   inputs: ResourceInputs,
 ): Promise<NewContents | RequestRefusal> {
   const asked = inputs.map((input, index) => ({ field: `resources.${index}.`, input }));
   const files = await planFiles(world, { ...to, present: [] }, asked.filter(isFile));
   if (isRefusal(files)) return files;
-  const stores = asked.find(({ input }) => input.type === 'memory_store');
-  if (stores !== undefined)
-    return refuse('invalid_request_error', `${stores.field}type: memory stores are not supported yet`);
-  const resources: readonly Mounted[] = files.map(({ mounted }) => mounted);
+  const stores = await planStores(world, to.workspace, asked.filter(isStore));
+  if (isRefusal(stores)) return stores;
+  const [nextFile, nextStore] = [files.map(({ mounted }) => mounted).values(), stores.values()];
+  const resources = inputs.flatMap(({ type }) => (type === 'file' ? nextFile : nextStore).next().value ?? []);
   if (resources.length === 0) return { contents: null, copies: [] };
-  const contents = { resources: [...resources] };
-  return isTooLarge(contents) ? TOO_LARGE : { contents, copies: files.map(({ copy }) => copy) };
+  const contents = { resources };
+  if (isTooLarge(contents)) return TOO_LARGE;
+  const guide = memoryGuide(stores);
+  return { contents, copies: files.map(({ copy }) => copy), ...(guide !== null && { guide }) };
 }
 
 /** Writes the copies of files for a session that is created next. When that does not happen, the sweep finds them. */
@@ -63,4 +66,8 @@ export function withSkills<Given extends NewContents>(given: Given, skills: read
   const contents = { resources: [], ...given.contents, skills: skills.map(({ mounted }) => mounted) };
   const guide = [given.guide, skillGuide(skills)].filter((part) => part !== undefined).join('\n\n');
   return { ...given, contents, guide };
+}
+
+function isStore(asked: { readonly field: string; readonly input: ResourceInputs[number] }): asked is AskedStore {
+  return asked.input.type === 'memory_store';
 }

@@ -2,13 +2,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MAX_MEMORY_BYTES } from '#contract/memory.ts';
 import { sha256 } from '#aws/stamp.ts';
-import { startApi, type TestApi } from './api.ts';
+import { OTHER_KEY, startApi, type TestApi } from './api.ts';
 
 let api: TestApi;
 beforeAll(async () => {
   api = await startApi();
 });
 afterAll(() => api.close());
+
+const STRANGER = { authorization: `Bearer ${OTHER_KEY}` };
 
 async function aStore() {
   const { body } = await api.ask('POST', '/v1/memory_stores', { name: 'Notes' });
@@ -191,4 +193,54 @@ it('no line of the log and no error has a text or a path', async () => {
   await api.ask('GET', `${store}/memories?path_prefix=/${canary}/`);
   expect(JSON.stringify(api.lines)).not.toContain(canary);
   expect(JSON.stringify(refused.body)).not.toContain(canary);
+});
+
+describe('a session with memory stores', () => {
+  const creating = async (resources: readonly object[]) => {
+    const agent = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' });
+    const environment = await api.ask('POST', '/v1/environments', { name: 'box' });
+    return api.ask('POST', '/v1/sessions', { agent: agent.body.id, environment_id: environment.body.id, resources });
+  };
+  const attach = (store: string, fields: object = {}) => ({
+    type: 'memory_store',
+    memory_store_id: store.slice(store.lastIndexOf('/') + 1),
+    ...fields,
+  });
+
+  it('shows each with its own folder, in the order of the request, and keeps its name', async () => {
+    const stores = [await aStore(), await aStore()];
+    const made = await creating(stores.map((store) => attach(store)));
+    await api.ask('POST', stores[0] ?? '', { name: 'Renamed' });
+    const { body } = await api.ask('GET', `/v1/sessions/${made.body.id}`);
+    expect(body.resources).toEqual(made.body.resources);
+    expect(body.resources).toMatchObject([
+      { ...attach(stores[0] ?? ''), name: 'Notes', access: 'read_write', mount_path: '/mnt/memory/notes' },
+      { ...attach(stores[1] ?? ''), instructions: null, mount_path: '/mnt/memory/notes-2' },
+    ]);
+    const listed = await api.ask('GET', `/v1/sessions?memory_store_id=${attach(stores[1] ?? '').memory_store_id}`);
+    expect(listed.body.data.map(({ id }: { id: string }) => id)).toEqual([made.body.id]);
+    const id = body.resources[0].id;
+    expect((await api.ask('DELETE', `/v1/sessions/${made.body.id}/resources/${id}`)).status).toBe(400);
+    expect((await api.ask('POST', `/v1/sessions/${made.body.id}/resources`, attach(stores[0] ?? ''))).status).toBe(400);
+  });
+
+  it('is refused, with the index, when one is unknown, archived, attached twice, or one too many', async () => {
+    const [store, archived, theirs] = [await aStore(), await aStore(), '/v1/memory_stores/memstore_01unknown'];
+    await api.ask('POST', `${archived}/archive`);
+    const { body: foreign } = await api.ask('POST', '/v1/memory_stores', { name: 'Theirs' }, STRANGER);
+    const nine = await Promise.all(Array.from({ length: 9 }, async () => attach(await aStore())));
+    for (const [resources, message] of [
+      [[attach(store), attach(theirs)], 'resources.1.memory_store_id: there is no such memory store'],
+      [[attach(store), attach(`/${foreign.id}`)], 'resources.1.memory_store_id: there is no such memory store'],
+      [[attach(archived)], 'resources.0.memory_store_id: is archived'],
+      [[attach(store), attach(store)], 'resources.1.memory_store_id: is attached already'],
+      [nine, 'resources.8: a session has at most 8 resources of type memory_store'],
+      [[attach(store, { instructions: 'x'.repeat(4097) })], 'resources.0.instructions: '],
+      [[attach(store, { access: 'write' })], 'resources.0.access: '],
+      [[attach(store, { mount_path: '/mnt/x' })], 'resources.0.mount_path: '],
+    ] as const) {
+      const refused = await creating(resources);
+      expect([refused.status, refused.body.error.message]).toEqual([400, expect.stringContaining(message)]);
+    }
+  });
 });

@@ -277,7 +277,7 @@ describe('the list of sessions', () => {
     }
   });
 
-  it('of a deployment or a memory store is empty, because neither exists', async () => {
+  it('of a deployment or an unknown memory store is empty', async () => {
     for (const filter of ['deployment_id=depl_1', 'memory_store_id=memstore_1']) {
       const { status, body } = await api.ask('GET', `/v1/sessions?${filter}`);
       expect([status, body]).toEqual([200, { data: [], next_page: null, prev_page: null }]);

@@ -87,6 +87,8 @@ export const NO_SOURCES = {
   outputs: unused<Ports['outputs']>(),
   blobs: unused<Ports['blobs']>(),
   leftovers: unused<Ports['leftovers']>(),
+  memoryStores: unused<Ports['memoryStores']>(),
+  memories: unused<Ports['memories']>(),
   newToken: () => 'token',
   sha256: (text: string) => createHash('sha256').update(text).digest('hex'),
 };

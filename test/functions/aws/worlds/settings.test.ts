@@ -133,7 +133,7 @@ const worlds = [
       'CONTENT_BUCKET',
     ],
   },
-  { name: 'execute', world: executeWorld, needs: STORES },
+  { name: 'execute', world: executeWorld, needs: [...STORES, 'MEMORY_TABLE'] },
   { name: 'web-fetch', world: webFetchWorld, needs: [...STORES, 'WEB_FETCH_ALLOW'] },
   {
     name: 'mcp-proxy',
