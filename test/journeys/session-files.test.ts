@@ -1,5 +1,5 @@
 /** Files into a session and out of it, through the official SDK and a real sandbox. */
-import { toFile, type Anthropic } from '@anthropic-ai/sdk';
+import Anthropic, { toFile } from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bash, calling } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
@@ -9,9 +9,13 @@ const BETAS = ['managed-agents-2026-04-01' as const];
 describe('a session with files', () => {
   let service: Service;
   let beta: Anthropic['beta'];
+  /** For bytes, which come from the bucket and not from an operation of the contract. */
+  let plain: Anthropic['beta'];
   beforeAll(async () => {
     service = await startService({ retryIntervalMs: 50 });
     beta = service.client.beta;
+    const { baseUrl: baseURL, apiKey } = service.runtime;
+    plain = new Anthropic({ baseURL, apiKey }).beta;
   });
   afterAll(() => service.close());
 
@@ -38,7 +42,7 @@ describe('a session with files', () => {
     for await (const file of beta.files.list({ scope_id: session, betas: BETAS })) {
       if (!file.downloadable) continue;
       expect(file.scope).toEqual({ type: 'session', id: session });
-      found[file.filename] = await (await beta.files.download(file.id, { betas: BETAS })).text();
+      found[file.filename] = await (await plain.files.download(file.id, { betas: BETAS })).text();
     }
     return found;
   }
@@ -86,7 +90,7 @@ describe('a session with files', () => {
     await run(
       session.id,
       `cd ${folder} && ln -s /etc/passwd link.txt && mkfifo pipe && mkdir -p a/b && echo one > a/b/report.txt && ` +
-        "echo two > 'new line:.txt' && echo three > '..dots'",
+        "echo two > 'new line:.txt' && echo no > $'new\\nline.txt' && echo three > '..dots'",
     );
     const first = { 'report.txt': 'one\n', 'new line_.txt': 'two\n', '..dots': 'three\n' };
     expect(await outputsOf(session.id)).toEqual(first);
