@@ -50,6 +50,8 @@ export interface Bundles {
 /** Cedar reads its 4 MB of WebAssembly from its own folder, at the first decision of a policy. */
 const CEDAR = '@cedar-policy/cedar-wasm/nodejs';
 
+const REQUIRE = 'import{createRequire as requireOf}from"node:module";const require=requireOf(import.meta.url);';
+
 const PACKAGE_DIR = join(import.meta.dirname, '../..');
 
 /**
@@ -117,6 +119,8 @@ function runEsbuild(entryPoints: Readonly<Record<string, string>>, sourceMaps: b
     mainFields: ['module', 'main'],
     alias: { '@aws-sdk/credential-provider-node': credentials, '@aws-sdk/credential-providers': credentials },
     external: [CEDAR],
+    // Packages in CommonJS form ask for Node's modules by `require`, which an ECMAScript module does not have.
+    banner: { js: REQUIRE },
     metafile: true,
     minify: true,
     sourcemap: sourceMaps && 'external',
