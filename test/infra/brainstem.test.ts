@@ -448,9 +448,9 @@ describe('the API in the template', () => {
       'ANY /{unknown+}',
       'GET /openapi.json',
       'GET /v1/files/{file_id}/content',
-      'GET /v1/skills/{skill_id}/versions/{version}/content',
       'GET /v1/sessions/{session_id}/events/stream',
       'GET /v1/sessions/{session_id}/threads/{thread_id}/stream',
+      'GET /v1/skills/{skill_id}/versions/{version}/content',
     ]);
   });
 
