@@ -67,6 +67,7 @@ export class Brainstem extends Construct {
     // The API takes a message and appends it.
     const { throttle, rateLimits, maxOpenStreams, idleStreamSeconds } = this.options;
     this.api = new Api(this, 'Api', { ...stores, throttle, rateLimits, maxOpenStreams, idleStreamSeconds });
+    this.memory.grantManage(this.api.answer);
 
     // The audit trail records each act for a user, and each change of what decides about such acts.
     this.auditTrail = new AuditTrail(this, 'AuditTrail', { defaults });
