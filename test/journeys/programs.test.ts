@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bash, calling } from '#test/journeys/scripts.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -47,5 +48,12 @@ describe('the programs in the documents', () => {
     const [session] = (await service.client.beta.sessions.list({ limit: 1 })).data;
     expect(session?.vault_ids).toHaveLength(1);
     expect(session?.agent.mcp_servers).toMatchObject([{ name: 'example' }]);
+  });
+
+  it('of docs/files-memory-skills.md: the program prints what the agent made of the uploaded file', async () => {
+    service.standIn.script(calling(bash('tail -1 /mnt/session/uploads/cities.csv > /mnt/session/outputs/report.md')));
+    const printed = (await run('docs/files-memory-skills.md')).trim().split('\n');
+    expect(printed).toContain('cities.csv (the session has a copy)');
+    expect(printed).toContain('report.md Oslo,717710');
   });
 });
