@@ -24,12 +24,6 @@ interface Download {
   readonly open: () => Promise<AsyncIterable<Uint8Array>>;
 }
 
-/** Null for the route of a stream. */
-export function downloadRoute({ pathParameters: given }: GatewayEvent): string | null {
-  if (given?.['file_id'] !== undefined) return '/v1/files/{file_id}/content';
-  return given?.['skill_id'] === undefined ? null : '/v1/skills/{skill_id}/versions/{version}/content';
-}
-
 export function downloadOf(
   world: DownloadWorld,
   workspace: WorkspaceId,

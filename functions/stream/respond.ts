@@ -12,7 +12,7 @@ import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import { API_ROUTES, NOT_KEPT, toRequest, journalRequest, type Fields } from '../http/gateway.ts';
 import { joinCrowd, watchPreviews } from './watch-previews.ts';
 import { follow, type Followed, type Subscription } from './follow.ts';
-import { downloadOf, downloadRoute, type DownloadWorld } from './download.ts';
+import { downloadOf, type DownloadWorld } from './download.ts';
 import { errorFrame, frameNames, OPENING, type Sink } from './sink.ts';
 
 interface StreamWorld extends DownloadWorld, Pick<Ports, 'apiKeys' | 'previews' | 'pause' | 'newToken' | 'journal'> {
@@ -29,14 +29,20 @@ export async function respond(
   event: GatewayEvent,
   out: { open: Open; untilMs: number },
 ): Promise<void> {
-  const downloads = downloadRoute(event);
-  const path = event.pathParameters?.['thread_id'] === undefined ? 'events/stream' : 'threads/{thread_id}/stream';
-  const route = downloads ?? `/v1/sessions/{session_id}/${path}`;
+  const { route, answer } = routeOf(event);
   await journalRequest(world, { method: 'GET', route }, async ({ requestId: id, note }) => {
-    const { status, ...fields } = await (downloads === null ? deliver : download)(world, event, { ...out, id });
+    const { status, ...fields } = await answer(world, event, { ...out, id });
     note(fields);
     return { status };
   });
+}
+
+function routeOf({ pathParameters: given }: GatewayEvent) {
+  if (given?.['file_id'] !== undefined) return { route: '/v1/files/{file_id}/content', answer: download };
+  if (given?.['skill_id'] !== undefined)
+    return { route: '/v1/skills/{skill_id}/versions/{version}/content', answer: download };
+  const path = given?.['thread_id'] === undefined ? 'events/stream' : 'threads/{thread_id}/stream';
+  return { route: `/v1/sessions/{session_id}/${path}`, answer: deliver };
 }
 
 /** `status` is the one in the headers. */
