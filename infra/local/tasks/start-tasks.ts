@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -41,8 +42,10 @@ export async function startTasks({
 /** Tasks have addresses of their own and the same port; a program that listens on every address takes it from all of them. */
 async function checkTaskPort(port: number): Promise<void> {
   const server = createServer();
+  // Any address, so that two runtimes that start at the same moment do not take it from each other. Tasks have others.
+  const address = `127.63.${randomInt(256)}.${randomInt(1, 255)}`;
   try {
-    await new Promise<void>((free, taken) => server.once('error', taken).listen(port, '127.64.0.1', free));
+    await new Promise<void>((free, taken) => server.once('error', taken).listen(port, address, free));
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
     const message = `Sandboxes need port ${port} on loopback addresses (127.x.y.z), which does not work here (${code}). `;
