@@ -3,7 +3,7 @@
  * and a user is asked only when the consent is of use.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { auditOf, told } from '#test/faults/audit.ts';
+import { auditOf, beginChains, told } from '#test/faults/audit.ts';
 import { expectSound } from '#test/faults/stored-log.ts';
 import { sweepNow } from '#test/faults/sweep.ts';
 import { follow } from '#test/journeys/follower.ts';
@@ -26,6 +26,7 @@ describe('an MCP call that waits for its user', () => {
   beforeAll(async () => {
     service = await startConsentService();
     service.standIn.script(calling(mcp('refund', { amount: 5 })));
+    await beginChains(service);
     await service.converse(await service.mcpSession({ vaults: [] }), 'pins the tools');
   });
   afterAll(async () => service.close());

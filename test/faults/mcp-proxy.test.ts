@@ -3,7 +3,7 @@
  * the server gets the call at most once, and the model reads when the outcome is unknown.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { auditOf, told } from '#test/faults/audit.ts';
+import { auditOf, beginChains, told } from '#test/faults/audit.ts';
 import { expectSound } from '#test/faults/stored-log.ts';
 import type { KillDuring } from '#test/runtime/faults.ts';
 import { calling } from '#test/journeys/scripts.ts';
@@ -33,6 +33,7 @@ describe('an MCP call, when the proxy is killed', () => {
     service = await startMcpService({ fx: { tokens: { [TOKEN]: [] } } });
     vault = await service.vaultWith('alice', TOKEN);
     service.standIn.script(calling(REFUND));
+    await beginChains(service);
     await service.converse(await service.mcpSession({ vaults: [vault] }), 'pins the tools');
   });
   afterAll(async () => service.close());

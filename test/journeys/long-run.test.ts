@@ -31,6 +31,7 @@ describe('a run that is longer than one execution may be', () => {
     expect(ofType(events, 'session.status_running')).toHaveLength(1);
     const [machine] = service.runtime.template.machines;
     const names = service.runtime.aws.stepFunctions.executions(machine?.arn ?? '').map((execution) => execution.name);
-    expect(names.toSorted()).toEqual([`${session}-1`, `${session}-2`]);
+    // Earlier files may have used the same runtime.
+    expect(names.filter((name) => name.startsWith(session)).toSorted()).toEqual([`${session}-1`, `${session}-2`]);
   });
 });

@@ -88,7 +88,7 @@ describe('the service refuses', () => {
   });
 
   it('an operation that is not built yet by an error that says so', async () => {
-    await expect(service.client.beta.memoryStores.list()).rejects.toMatchObject({
+    await expect(service.client.beta.dreams.list()).rejects.toMatchObject({
       status: 404,
       message: expect.stringContaining('not'),
     });

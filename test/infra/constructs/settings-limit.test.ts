@@ -67,7 +67,7 @@ describe('a service', () => {
   });
 
   it('with fewer is synthesized, and the local runtime counts no more than that', () => {
-    const folder = stackAssembly({ connect: { ...LOGIN, managedServers: many(4, server) } });
+    const folder = stackAssembly({ connect: { ...LOGIN, managedServers: many(3, server) } });
     for (const { environment } of readTemplate(folder, {}).functions) {
       expect(settingsBytes(environment)).toBeLessThan(MAX_SETTINGS_BYTES);
     }
