@@ -88,7 +88,7 @@ describe('a list of sessions', () => {
   });
 
   it('filters by status, and hides archived sessions unless the query includes them', async () => {
-    cases.on('running', speechless);
+    cases.on('running', speechless, speechless);
     const { sessions } = service.client.beta;
     const initial_events = [says('running')];
     const running = await Promise.all([
