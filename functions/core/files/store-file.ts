@@ -1,47 +1,55 @@
-/** Stores the bytes of a new file, and then its row. */
+/** Stores bytes that no row names yet, and files: the bytes first, and then the row. */
 import { BlobKey, type FileMetadata } from '#contract/files.ts';
 import { FileId, type WorkspaceId } from '#contract/ids.ts';
 import { familyOf } from '#core/files/copy.ts';
 import { dueAfter } from '#core/files/end-leftover.ts';
-import type { Leftover } from '#core/ports/blobs.ts';
+import type { NewBlob } from '#core/ports/blobs.ts';
 import type { StoredFile } from '#core/ports/files.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { later } from '#core/ports/stamp.ts';
+
+type BlobPorts = Pick<Ports, 'blobs' | 'leftovers' | 'newToken' | 'stamp'>;
+
+/**
+ * Stores a new blob. `holder` is the partition of the records table whose row will name it. A process that dies before that
+ * row leaves a leftover, which the sweep removes.
+ */
+export async function storeBlob(
+  { blobs, leftovers, newToken, stamp }: BlobPorts,
+  holder: string,
+  content: Omit<NewBlob, 'blob'>,
+): Promise<BlobKey> {
+  const blob = BlobKey.parse(`blobs/${newToken()}`);
+  await leftovers.announce({ type: 'blob', blob, holder }, dueAfter(stamp.now()));
+  await blobs.put({ blob, ...content });
+  return blob;
+}
+
+export function fileHolder(workspace: WorkspaceId, id: FileId): string {
+  return `${workspace}#${familyOf(id)}`;
+}
 
 interface NewFile extends Pick<FileMetadata, 'filename' | 'mime_type' | 'size_bytes' | 'scope' | 'downloadable'> {
   readonly expiresInSeconds: number | null;
 }
 
-/** Gives a new file its ids and instants. */
+/** Gives a new file its id and instants. */
 function newFile(
   { expiresInSeconds, ...given }: NewFile,
   { newToken, stamp }: Pick<Ports, 'newToken' | 'stamp'>,
-): StoredFile {
+): FileMetadata {
   const at = stamp.now();
   const expires_at = expiresInSeconds === null ? null : later(at, expiresInSeconds * 1000);
-  const file: FileMetadata = {
-    id: FileId.parse(`file_${newToken()}`),
-    type: 'file',
-    ...given,
-    created_at: at,
-    expires_at,
-  };
-  return { file, blob: BlobKey.parse(`blobs/${newToken()}`) };
+  return { id: FileId.parse(`file_${newToken()}`), type: 'file', ...given, created_at: at, expires_at };
 }
 
-function blobOf(workspace: WorkspaceId, { file, blob }: StoredFile): Leftover {
-  return { type: 'blob', blob, holder: `${workspace}#${familyOf(file.id)}` };
-}
-
-/** A process that dies on the way leaves a leftover, and no file. */
 export async function storeFile(
-  world: Pick<Ports, 'blobs' | 'files' | 'leftovers' | 'newToken' | 'stamp'>,
+  world: BlobPorts & Pick<Ports, 'files'>,
   { workspace, ...given }: NewFile & { readonly workspace: WorkspaceId },
-  bytes: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>,
+  bytes: NewBlob['bytes'],
 ): Promise<StoredFile> {
-  const stored = newFile(given, world);
-  await world.leftovers.announce(blobOf(workspace, stored), dueAfter(stored.file.created_at));
-  await world.blobs.put({ blob: stored.blob, sizeBytes: stored.file.size_bytes, bytes });
-  await world.files.create(workspace, stored);
-  return stored;
+  const file = newFile(given, world);
+  const blob = await storeBlob(world, fileHolder(workspace, file.id), { sizeBytes: file.size_bytes, bytes });
+  await world.files.create(workspace, { file, blob });
+  return { file, blob };
 }

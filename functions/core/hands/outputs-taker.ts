@@ -1,11 +1,10 @@
 /** What the agent writes below the folder of outputs becomes files of the session, which its client lists and downloads. */
-import { BlobKey, MAX_FILE_BYTES } from '#contract/files.ts';
+import { MAX_FILE_BYTES } from '#contract/files.ts';
 import { OUTPUTS_DIR, type ContentChange } from '#contract/hands.ts';
 import { FileId } from '#contract/ids.ts';
 import { MAX_OUTPUT_BYTES, MAX_OUTPUTS } from '#contract/resources.ts';
-import { familyOf } from '#core/files/copy.ts';
-import { dueAfter } from '#core/files/end-leftover.ts';
 import { outputName, outputType } from '#core/files/output-name.ts';
+import { fileHolder, storeBlob } from '#core/files/store-file.ts';
 import type { ChangeTaker, ContentsWorld, Recipient } from '#core/hands/content-source.ts';
 import type { OutputState } from '#core/ports/files.ts';
 import type { Content } from '#core/ports/sandboxes.ts';
@@ -61,14 +60,13 @@ async function store(
   const digest = world.sha256(JSON.stringify([session, path, version, sha256]));
   const id = FileId.parse(`file_01${digest.slice(0, 22)}`);
   if ((await world.files.find(workspace, id)) === null) {
-    const blob = BlobKey.parse(`blobs/${world.newToken()}`);
-    const at = world.stamp.now();
-    await world.leftovers.announce({ type: 'blob', blob, holder: `${workspace}#${familyOf(id)}` }, dueAfter(at));
-    await world.blobs.put({ blob, sizeBytes: content.bytes, bytes: ReadableStream.from(content.body) });
+    const created_at = world.stamp.now();
+    const bytes = ReadableStream.from(content.body);
+    const blob = await storeBlob(world, fileHolder(workspace, id), { sizeBytes: content.bytes, bytes });
     const filename = outputName(path);
     const named = { id, type: 'file' as const, filename, mime_type: outputType(filename), size_bytes: content.bytes };
     const scope = { type: 'session' as const, id: session };
-    const file = { ...named, created_at: at, downloadable: true, expires_at: null, scope };
+    const file = { ...named, created_at, downloadable: true, expires_at: null, scope };
     await world.files.create(workspace, { file, blob });
   }
   await world.outputs.note(session, path, { version, sha256, bytes: content.bytes });

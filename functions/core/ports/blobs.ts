@@ -5,7 +5,7 @@
 import type { BlobKey } from '#contract/files.ts';
 import type { Instant, SessionId, WorkspaceId } from '#contract/ids.ts';
 
-interface NewBlob {
+export interface NewBlob {
   readonly blob: BlobKey;
   /** Exactly as many as `bytes` has. */
   readonly sizeBytes: number;

@@ -2,13 +2,13 @@
  * Saves what was uploaded: the archive as a blob first, then the rows that name it. A process that dies in between leaves a
  * blob that the sweep removes.
  */
-import { BlobKey } from '#contract/files.ts';
+import type { BlobKey } from '#contract/files.ts';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { SkillId, type Skill, type SkillVersion } from '#contract/skills.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { SkillFile, StoredSkill, StoredVersion } from '#core/ports/skills.ts';
-import { dueAfter } from '#core/files/end-leftover.ts';
+import { storeBlob } from '#core/files/store-file.ts';
 import { otherName, readUpload, type ReadSkill } from '#core/skills/read-upload.ts';
 import { nextNumber, versionId } from '#core/skills/version.ts';
 
@@ -117,11 +117,8 @@ async function follow(
   return null;
 }
 
-async function keep(world: SaveWorld, holder: string, { archive }: ReadSkill): Promise<BlobKey> {
-  const blob = BlobKey.parse(`blobs/${world.newToken()}`);
-  await world.leftovers.announce({ type: 'blob', blob, holder }, dueAfter(world.stamp.now()));
-  await world.blobs.put({ blob, sizeBytes: archive.length, bytes: archive });
-  return blob;
+function keep(world: SaveWorld, holder: string, { archive }: ReadSkill): Promise<BlobKey> {
+  return storeBlob(world, holder, { sizeBytes: archive.length, bytes: archive });
 }
 
 function versionOf(
