@@ -62,6 +62,9 @@ const REPLACED =
 
 const NOT_MADE = 'The call was not made.';
 
+const NOT_PUT =
+  '(Files of this session could not be put into the sandbox. What this call read there may be missing or old.)';
+
 const NOT_IN_ORDER: Reached = {
   output: 'An earlier call of the same answer did not reach the sandbox, so this call was not made.',
   isError: true,
@@ -268,7 +271,8 @@ async function withContents(
     case 'given':
       return { request: given.isWhole && !isLast ? request : without, notes: given.notes };
     case 'interrupted':
-      return { request, notes: [] };
+      // A sandbox whose disk or server fails in the same way each time must not hold up the call for ever.
+      return isLast ? { request: without, notes: [NOT_PUT] } : { request, notes: [] };
     case 'given up':
       await world.sandboxes.lost(recipient.key.session, recipient.sandbox.generation);
       return { refusal: given.text };

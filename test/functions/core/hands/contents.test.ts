@@ -67,7 +67,7 @@ function stage(entries: readonly Entry[], { holds = [], sandbox = SANDBOX, archi
   let isOld = false;
   let second = () => undefined as void;
   let whileGiving = async () => undefined as void;
-  let outcome: 'kept' | 'refused' | 'interrupted' | 'killed' = 'kept';
+  let outcome: 'kept' | 'refused' | 'interrupted' | 'broken' | 'killed' = 'kept';
   const lacking = () => manifest?.entries.map(({ path }) => path).filter((path) => !files.has(path)) ?? [];
   const isAwaiting = ({ contents }: ExecuteRequest) =>
     (waitsForPackages && !files.has(PACKAGES_DIR)) ||
@@ -109,6 +109,7 @@ function stage(entries: readonly Entry[], { holds = [], sandbox = SANDBOX, archi
           given.push(entry.version);
           await whileGiving();
           if (outcome === 'killed') throw new Error('killed');
+          if (outcome === 'broken') return { status: 'interrupted' };
           const now = outcome;
           outcome = 'kept';
           if (now === 'interrupted') return { status: 'interrupted' };
@@ -231,6 +232,16 @@ describe('a call in the sandbox of a session with large results', () => {
     await run();
     expect(given).toEqual([]);
     expect(result()).toMatchObject(DONE);
+  });
+
+  it('is made without contents, and says so, when the connection breaks each time', async () => {
+    const { run, next, given, files, result } = stage(entriesWith([[A, LARGE]]));
+    next('broken');
+    await run();
+    expect(given).toHaveLength(4);
+    expect([...files]).toEqual([]);
+    const text = expect.stringMatching(/^ok\n\(Files of this session could not be put/);
+    expect(result()).toMatchObject({ event: { ...DONE.event, content: [{ text }] } });
   });
 
   it('is retried when the connection breaks while a result is sent', async () => {
