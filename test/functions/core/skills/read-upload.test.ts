@@ -206,8 +206,9 @@ describe('an archive', () => {
         for (const bytes of [damaged, whole.subarray(0, cut)]) {
           const packed = await read({ path: 'a.zip', bytes });
           if (isRefusal(packed)) continue;
-          const files = archives.unpack(packed.archive);
-          expect(files.map((one) => Buffer.from(one.bytes).toString())[0]).toBe(SKILL_MD);
+          // A damaged name is another name, which may sort before this file.
+          const main = archives.unpack(packed.archive).find(({ path }) => path === 'SKILL.md');
+          expect(Buffer.from(main?.bytes ?? '').toString()).toBe(SKILL_MD);
         }
       }),
       { numRuns: propertyRuns(400) },
