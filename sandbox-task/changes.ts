@@ -20,7 +20,8 @@ export interface Changes {
   list(): Promise<ChangesResponse>;
   /** The bytes of a listed change; null when the file is another one. Reading fails when it changes meanwhile. */
   read(change: ChangeRead): Promise<{ readonly bytes: number; readonly body: AsyncIterable<Buffer> } | null>;
-  keep(kept: ChangesKept['kept']): void;
+  /** What is stored, and which notes the model was told. Both are told again until then. */
+  keep(done: ChangesKept): void;
 }
 
 interface Known {
@@ -51,6 +52,7 @@ export function changesIn(places: Places, contents: Contents): Changes {
   const outputs = new Map<string, Known>();
   const listed = new Map<string, Listed>();
   const noted = new Set<string>();
+  const untold = (notes: readonly string[]) => notes.filter((note) => !noted.has(note));
 
   /** By its real name, with which an open file is compared. */
   const fileAt = (path: string) => fileOf({ ...places, mnt: realNameOf(places.mnt) }, path);
@@ -69,7 +71,7 @@ export function changesIn(places: Places, contents: Contents): Changes {
     const removed = [...contents.known()].flatMap(([path, { access, form }]) =>
       access === 'read_write' && form === 'file' && !files.has(path) && isGone(fileAt(path)) ? [path] : [],
     );
-    return { changed, removed, notes: notes.filter((note) => !noted.has(note)) };
+    return { changed, removed, notes: untold(notes) };
   }
 
   async function isTouched({ path, mark, now }: Found, known: Known): Promise<boolean> {
@@ -87,33 +89,30 @@ export function changesIn(places: Places, contents: Contents): Changes {
 
   async function list(): Promise<ChangesResponse> {
     const { changed, removed, notes } = await look();
-    for (const note of notes) noted.add(note);
-    const told = [...notes];
+    const unread: string[] = [];
     const changes: ContentChange[] = removed
       .slice(0, CONTENT_LIMITS.changedFiles)
       .map((path) => ({ path, bytes: 0, sha256: null, base: knownAt(path)?.version ?? null }));
     let bytes = 0;
     let later = 0;
     for (const { path, mark, now } of changed) {
-      if (mark.size > CONTENT_LIMITS.fileBytes) {
-        told.push(`${JSON.stringify(path)} has more than ${CONTENT_LIMITS.fileBytes} bytes and was not taken over.`);
-        if (path.startsWith(`${OUTPUTS_DIR}/`)) outputs.set(path, { version: 'too large', mark });
-        continue;
-      }
       bytes += mark.size;
       if (changes.length >= CONTENT_LIMITS.changedFiles || bytes > CONTENT_LIMITS.changedBytes) {
         later += 1;
         continue;
       }
       const sha256 = await hashOf(fileAt(path), now);
-      // It changes while it is read, or cannot be read: it is told after the next call.
-      if (sha256 === null) continue;
+      if (sha256 === null) {
+        unread.push(path);
+        continue;
+      }
       listed.set(path, { sha256, mark, now });
       changes.push({ path, bytes: mark.size, sha256, base: knownAt(path)?.version ?? null });
     }
+    const told = untold(unread.length === 0 ? [] : [leftOut('it cannot be read, or changes meanwhile', unread)]);
     if (later > 0)
       told.push(`${later} changed files are more than one call hands out; they are taken over after the next calls.`);
-    return { changes, notes: told.slice(0, MOST_NOTES) };
+    return { changes, notes: [...notes, ...told] };
   }
 
   async function readListed({ path, sha256 }: ChangeRead) {
@@ -123,7 +122,10 @@ export function changesIn(places: Places, contents: Contents): Changes {
     return { bytes: found.now.size, body: verified(bytesOf(file, found.now), found.sha256) };
   }
 
-  function keep(kept: ChangesKept['kept']): void {
+  function keep({ kept, notes }: ChangesKept): void {
+    // A program could make ever other notes.
+    if (noted.size > MOST_NOTED) noted.clear();
+    for (const note of notes) noted.add(note);
     for (const { path, sha256 } of kept) {
       const found = listed.get(path);
       if (sha256 === null) contents.keep(path, null);
@@ -143,7 +145,19 @@ export function changesIn(places: Places, contents: Contents): Changes {
   };
 }
 
-const MOST_NOTES = 20;
+const MOST_NOTED = 100;
+/** Paths that one note names, each with its end; the others are counted. */
+const MOST_NAMED = 3;
+const NAMED_CHARS = 120;
+
+/** One note for all that is left out for one reason, so that a program cannot fill the model's window with notes. */
+function leftOut(reason: string, paths: readonly string[]): string {
+  const named = paths
+    .slice(0, MOST_NAMED)
+    .map((path) => JSON.stringify(path.length > NAMED_CHARS ? `…${path.slice(-NAMED_CHARS)}` : path));
+  const more = paths.length > MOST_NAMED ? ` and ${paths.length - MOST_NAMED} more` : '';
+  return `Not taken over, because ${reason}: ${named.join(', ')}${more}.`;
+}
 
 interface Walked {
   readonly files: ReadonlyMap<string, Found>;
@@ -162,36 +176,40 @@ function realNameOf(folder: string): string {
 /** The regular files below these folders. It follows no link and opens nothing. */
 function walk(fileAt: (path: string) => string, folders: readonly string[]): Walked {
   const files = new Map<string, Found>();
-  const notes: string[] = [];
+  const left: { readonly reason: string; readonly path: string }[] = [];
+  const leave = (reason: string, path: string) => void left.push({ reason, path });
   const rest = [...folders];
   let looked = 0;
-  for (let folder = rest.pop(); folder !== undefined; folder = rest.pop()) {
+  for (let folder = rest.pop(); folder !== undefined && looked <= CONTENT_LIMITS.walkedFiles; folder = rest.pop()) {
     for (const entry of entriesOf(fileAt(folder))) {
       looked += 1;
-      if (looked > CONTENT_LIMITS.walkedFiles) {
-        notes.push(
-          `There are more than ${CONTENT_LIMITS.walkedFiles} files in ${folders.join(' and ')}; the others are not taken over.`,
-        );
-        return { files, notes };
-      }
+      if (looked > CONTENT_LIMITS.walkedFiles) break;
       const name = nameOf(entry.name);
-      if (name === null) {
-        notes.push(`A file in ${JSON.stringify(folder)} has a name that is no plain text, and is not taken over.`);
-        continue;
-      }
       const path = `${folder}/${name}`;
-      if (Buffer.byteLength(path) > CONTENT_LIMITS.pathBytes) {
-        notes.push(
-          `A path in ${JSON.stringify(folder.slice(0, 200))} has more than ${CONTENT_LIMITS.pathBytes} bytes, and is not taken over.`,
-        );
-      } else if (entry.isDirectory()) rest.push(path);
-      else if (!entry.isFile()) notes.push(`${JSON.stringify(path)} is no ordinary file, and is not taken over.`);
+      if (name === null) leave('its name is no plain text', `${folder}/`);
+      else if (Buffer.byteLength(path) > CONTENT_LIMITS.pathBytes)
+        leave(`its path has more than ${CONTENT_LIMITS.pathBytes} bytes`, path);
+      else if (entry.isDirectory()) rest.push(path);
+      else if (!entry.isFile()) leave('it is no ordinary file', path);
       else {
         const now = markAt(fileAt(path));
-        if (now !== null) files.set(path, { path, now, mark: isFresh(now) ? { ...now, mtimeMs: 0 } : now });
+        if (now === null) continue;
+        if (now.size > CONTENT_LIMITS.fileBytes) leave(`it has more than ${CONTENT_LIMITS.fileBytes} bytes`, path);
+        else files.set(path, { path, now, mark: isFresh(now) ? { ...now, mtimeMs: 0 } : now });
       }
     }
   }
+  const byReason = Map.groupBy(left, ({ reason }) => reason);
+  const notes = [...byReason].map(([reason, out]) =>
+    leftOut(
+      reason,
+      out.map(({ path }) => path),
+    ),
+  );
+  if (looked > CONTENT_LIMITS.walkedFiles)
+    notes.push(
+      `There are more than ${CONTENT_LIMITS.walkedFiles} files in ${folders.join(' and ')}; the others are not taken over.`,
+    );
   return { files, notes };
 }
 

@@ -159,8 +159,8 @@ async function takeContents(request: IncomingMessage, { contents, log }: Sandbox
   }
 }
 
-async function keepChanges({ kept }: ChangesKept, { changes }: SandboxServerOptions): Promise<Reply> {
-  changes.keep(kept);
+async function keepChanges(done: ChangesKept, { changes }: SandboxServerOptions): Promise<Reply> {
+  changes.keep(done);
   return { status: 200, body: { status: 'kept' } };
 }
 

@@ -18,8 +18,8 @@
  * is any call of a sandbox that lacks the packages it was started for.
  * `GET /changes` answers 200 and a `ChangesResponse`: what the agent's programs wrote below `OUTPUTS_DIR` and the writable
  * memory mounts and the caller has not kept. `POST /changes/bytes` with a `ChangeRead` answers 200 and the bytes, or breaks
- * the connection when the file changes meanwhile. `POST /changes` with a `ChangesKept` says which of them are stored. An
- * `ExecuteResponse` counts them in `changed`.
+ * the connection when the file changes meanwhile. `POST /changes` with a `ChangesKept` says which of them are stored, and
+ * which notes the model was told: both are told again until then. An `ExecuteResponse` counts them in `changed`.
  * `GET /health` answers 200 `{"status":"ready"}` (or `"stopping"`) without a token.
  */
 import * as z from 'zod';
@@ -201,16 +201,21 @@ export const ContentChange = z.object({
 });
 export type ContentChange = z.infer<typeof ContentChange>;
 
-/** `notes` are for the model: what is not among the changes, and why. */
+/** For the model: what is not among the changes, and why. */
+const ChangeNotes = z.array(z.string().max(1000)).max(20);
+
 export const ChangesResponse = z.object({
   changes: z.array(ContentChange).max(CONTENT_LIMITS.changedFiles),
-  notes: z.array(z.string().max(1000)).max(20),
+  notes: ChangeNotes,
 });
 export type ChangesResponse = z.infer<typeof ChangesResponse>;
 
 export const ChangeRead = ContentChange.pick({ path: true, sha256: true });
 export type ChangeRead = z.infer<typeof ChangeRead>;
-export const ChangesKept = z.object({ kept: z.array(ChangeRead).max(CONTENT_LIMITS.changedFiles) });
+export const ChangesKept = z.object({
+  kept: z.array(ChangeRead).max(CONTENT_LIMITS.changedFiles),
+  notes: ChangeNotes,
+});
 export type ChangesKept = z.infer<typeof ChangesKept>;
 
 /**

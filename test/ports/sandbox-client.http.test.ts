@@ -141,7 +141,7 @@ describe('what the agent wrote', () => {
     const content = await client.read(place, change);
     expect(content?.bytes).toBe(1_000_000);
     expect(await all(content?.body)).toBe(text);
-    await client.keep(place, [change]);
+    await client.keep(place, { kept: [{ path: change.path, sha256: change.sha256 }], notes: [] });
     const next = await client.execute(place, callOf('bash', { command: 'echo hi' }));
     expect(next).toMatchObject({ status: 'answered', response: { output: 'hi' } });
     expect(next).not.toHaveProperty('response.changed');

@@ -9,7 +9,6 @@ import {
   ExecuteError,
   ExecuteResponse,
   ManifestResponse,
-  type ChangesKept,
   type ExecuteRequest,
 } from '#contract/hands.ts';
 import { Fault } from '#core/ports/errors.ts';
@@ -56,8 +55,7 @@ export function createSandboxClient(): SandboxClient {
       incoming?.resume();
       return null;
     },
-    async keep(place, kept) {
-      const content: ChangesKept = { kept: kept.map(({ path, sha256 }) => ({ path, sha256 })) };
+    async keep(place, content) {
       await answerOf(send(agent, place, { method: 'POST', path: '/changes', content }));
     },
   };

@@ -1,7 +1,7 @@
 /**
- * The one way out of a sandbox: what the agent wrote during a call is stored before the call's result is in the log. A
- * change is told again until it is kept, so a process that dies between storing and keeping stores it a second time: a
- * taker refuses the repeat by path and SHA-256.
+ * The one way out of a sandbox: what the agent wrote during a call is stored before the call's result is in the log. The
+ * sandbox tells a change and its notes again until they are kept, which follows the result. So a process that dies in
+ * between is told the same again: a taker refuses the repeat by path and SHA-256, and answers the same note.
  */
 import type { ContentChange } from '#contract/hands.ts';
 import type { ChangeTaker, ContentsWorld, Recipient } from '#core/hands/content-source.ts';
@@ -13,27 +13,50 @@ import type { Content } from '#core/ports/sandboxes.ts';
 /** All kinds of changes: outputs and memory. */
 const TAKERS: readonly ((world: ContentsWorld, recipient: Recipient) => ChangeTaker)[] = [outputsTaker, memoryTaker];
 
-/** Stores what waits in the sandbox, and answers notes for the model. */
-export async function takeChanges(
-  world: ContentsWorld,
-  recipient: Recipient,
-  kinds = TAKERS,
-): Promise<readonly string[]> {
+export interface TakenChanges {
+  /** For the model. */
+  readonly notes: readonly string[];
+  /** Tells the sandbox that all is stored and told. To be called when the notes are in the log. */
+  keep(): Promise<void>;
+}
+
+const NOT_TOLD: TakenChanges = {
+  notes: [
+    '(The sandbox did not answer when what this call wrote for the user and into memory was to be stored. It is tried again after the next call.)',
+  ],
+  keep: async () => undefined,
+};
+/** Paths that one note names; the others are counted. */
+const MOST_NAMED = 3;
+
+/** Stores what waits in the sandbox. */
+export async function takeChanges(world: ContentsWorld, recipient: Recipient, kinds = TAKERS): Promise<TakenChanges> {
   const takers = kinds.map((taker) => taker(world, recipient));
   const { sandboxClient } = world;
-  const waiting = takers.length === 0 ? null : await sandboxClient.changes(recipient.sandbox);
-  if (waiting === null) return [];
+  const waiting = await sandboxClient.changes(recipient.sandbox);
+  if (waiting === null) return NOT_TOLD;
   const kept: ContentChange[] = [];
+  const unread: string[] = [];
   const notes: string[] = [...waiting.notes];
   // One after the other: what was removed makes room first, and a large file is never beside another one.
   for (const change of waiting.changes.toSorted((a, b) => Number(a.sha256 !== null) - Number(b.sha256 !== null))) {
     const told = await takeOne(world, recipient, { change, taker: takers.find(({ takes }) => takes(change.path)) });
-    if (told === null) continue;
+    if (told === null) {
+      unread.push(change.path);
+      continue;
+    }
     kept.push(change);
     notes.push(...told);
   }
-  if (kept.length > 0) await sandboxClient.keep(recipient.sandbox, kept);
-  return notes;
+  if (unread.length > 0) notes.push(notStored(unread));
+  const all = { kept: kept.map(({ path, sha256 }) => ({ path, sha256 })), notes: waiting.notes };
+  return { notes, keep: () => sandboxClient.keep(recipient.sandbox, all) };
+}
+
+function notStored(paths: readonly string[]): string {
+  const named = paths.slice(0, MOST_NAMED).map((path) => JSON.stringify(path));
+  const more = paths.length > MOST_NAMED ? ` and ${paths.length - MOST_NAMED} more` : '';
+  return `(Not stored yet, because it could not be read as a whole: ${named.join(', ')}${more}. It is tried again after the next call.)`;
 }
 
 interface Taking {

@@ -58,7 +58,8 @@ export interface ChangeTaker {
   /**
    * Stores one change and answers a note for the model, if there is one. It answers only when the change needs not be told
    * again, be it stored or refused for good. `content` is null for a removed file. When reading it fails, the file is not
-   * whole: the taker leaves nothing behind and lets the error pass. A repeat of a path and a SHA-256 changes nothing.
+   * whole: the taker leaves nothing behind and lets the error pass. A repeat of a path and a SHA-256 changes nothing, and
+   * answers the same note: it comes when a process died before the note was in the log.
    */
   take(change: ContentChange, content: Content | null): Promise<string | null>;
 }

@@ -6,7 +6,7 @@ import { MAX_OUTPUT_CHARS, SandboxTool, type ExecuteRequest } from '#contract/ha
 import type { SessionState } from '#contract/entries.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ExecuteInput } from '#contract/run.ts';
-import { takeChanges } from '#core/hands/changes.ts';
+import { takeChanges, type TakenChanges } from '#core/hands/changes.ts';
 import type { ContentsWorld, Recipient } from '#core/hands/content-source.ts';
 import { contentsVersion, giveContents, TAKES_NOTHING } from '#core/hands/contents.ts';
 import { toolUseOf } from '#core/hands/tool-use.ts';
@@ -32,6 +32,8 @@ interface Result {
   readonly served: string;
   /** The generation whose first result this is, after the loss of another one. */
   readonly tellsLoss?: number;
+  /** What the agent wrote, which the sandbox tells again until the result is in the log. */
+  readonly changes?: Pick<TakenChanges, 'keep'> | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 120_000;
@@ -93,8 +95,9 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
   const sent = await sendTo(world, input, record);
   if (sent === null) return 'sandbox not ready';
   const result = await resultOf(world, input, { request, sent, state: head.state });
-  await appendResult(world, key, input.call.id, result);
-  // A death in between tells it twice.
+  const isTold = await appendResult(world, key, input.call.id, result);
+  // A death in between tells both twice.
+  if (isTold) await result.changes?.keep();
   if (result.tellsLoss) await world.sandboxes.told(input.session, result.tellsLoss);
   const durationMs = Date.parse(world.stamp.now()) - began;
   world.journal.line('tool call', {
@@ -167,7 +170,8 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallT
     return LOST;
   }
   const output = [response.output.slice(0, MAX_OUTPUT_CHARS), ...response.notes].join('\n');
-  const result = { text: output, isError: response.isError, served: response.served };
+  const { isError, served, changes } = response;
+  const result = { text: output, isError, served, changes };
   return record.untold ? { ...result, text: `${REPLACED}${output}`, tellsLoss: record.generation } : result;
 }
 
@@ -177,6 +181,7 @@ interface Reached {
   readonly served: string;
   /** For the model: which contents are not there, and what was not taken over. */
   readonly notes: readonly string[];
+  readonly changes?: TakenChanges | undefined;
 }
 
 /** The sandbox's answer; null when it is gone. A broken connection is tried again: the sandbox joins the call it knows. */
@@ -199,7 +204,8 @@ async function reach(
     const reply = await world.sandboxClient.execute(sandbox, request);
     if (reply.status === 'answered') {
       const { changed = 0, ...response } = reply.response;
-      return { ...response, notes: [...notes, ...(changed > 0 ? await takeChanges(world, recipient) : [])] };
+      const changes = changed > 0 ? await takeChanges(world, recipient) : undefined;
+      return { ...response, notes: [...notes, ...(changes?.notes ?? [])], changes };
     }
     const next = await nextRequest(world, recipient, { reply, request, isLast: givings === MOST_GIVINGS });
     if ('refusal' in next) return refused(next.refusal);
@@ -288,13 +294,15 @@ function plain({ contents, after, ...request }: ExecuteRequest): ExecuteRequest 
 
 const isOpen = (call: EventId) => (state: SessionState) => state.calls.some((open) => open.id === call);
 
-async function appendResult(world: ExecuteWorld, key: LogKey, call: EventId, result: Result): Promise<void> {
+/** Whether the model reads the result: an interrupt may have closed its call. */
+async function appendResult(world: ExecuteWorld, key: LogKey, call: EventId, result: Result): Promise<boolean> {
   const head = await world.log.head(key);
-  if (head === null) return;
-  await change(world, key, head, {
+  if (head === null) return false;
+  const changed = await change(world, key, head, {
     do: 'result',
     call,
     content: [{ type: 'text', text: result.text }],
     isError: result.isError,
   });
+  return changed.status === 'changed';
 }

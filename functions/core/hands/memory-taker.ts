@@ -4,7 +4,8 @@
  * agent reads that in its tool's result, so neither text wins unseen.
  */
 import { MEMORY_DIR, type ContentChange } from '#contract/hands.ts';
-import { brokenPath, MAX_MEMORY_BYTES } from '#contract/memory.ts';
+import type { MemoryVersionId } from '#contract/ids.ts';
+import { brokenPath, MAX_MEMORY_BYTES, type MemoryActor } from '#contract/memory.ts';
 import type { MemoryStoreResource } from '#contract/resources.ts';
 import type { ChangeTaker, ContentsWorld, Recipient } from '#core/hands/content-source.ts';
 import { createMemory, deleteMemory, updateMemory, type Writing } from '#core/memory/write-memory.ts';
@@ -57,15 +58,21 @@ async function storesOf({ contents }: ContentsWorld, { key }: Recipient): Promis
 /** The part of a note that follows the path; null when there is nothing to tell. */
 type Note = string | null;
 
+const BY_OTHERS = 'another session changed it meanwhile';
+
 async function removed(world: ContentsWorld, recipient: Recipient, { writing, path, change }: Target): Promise<Note> {
-  const memory = await world.memories.at(writing, path);
-  if (memory === null) return null;
-  const expected = change.base ?? undefined;
-  const done = await deleteMemory(world, writing, { id: memory.id, expected });
-  if (!isRefusal(done)) return null;
-  if (done.type !== 'memory_precondition_failed_error') return notKept(done);
-  const place = await putBeside(world, recipient, { writing, memory, file: change.path });
-  return `another session changed it meanwhile, so it was not removed. ${place} Remove it again if it is of no use.`;
+  for (;;) {
+    const memory = await world.memories.at(writing, path);
+    if (memory === null) return null;
+    const meanwhile = await sinceBase(world, writing, { memory, base: change.base });
+    if (meanwhile.status === 'changed') {
+      const place = await putBeside(world, recipient, { writing, version: meanwhile.version, file: change.path });
+      return `${BY_OTHERS}, so it was not removed. ${place} Remove it again if it is of no use.`;
+    }
+    const done = await deleteMemory(world, writing, { id: memory.id, expected: memory.sha256 });
+    if (!isRefusal(done)) return null;
+    if (done.type !== 'memory_precondition_failed_error') return notKept(done);
+  }
 }
 
 async function written(
@@ -86,12 +93,14 @@ async function written(
       if (isRefusal(done) && done.fields?.conflicting_path === path) continue;
       if (isRefusal(done)) return notKept(done);
       if (done === null) return 'it is not kept, because its memory store was deleted.';
-      return change.base === null ? null : 'another session removed it meanwhile. Your text is kept as a new memory.';
+      return change.base === null ? null : MADE_ANEW;
     }
     const note = await overwritten(world, recipient, { writing, memory, text, change });
     if (note !== 'moved') return note;
   }
 }
+
+const MADE_ANEW = 'it had been removed meanwhile. Your text is kept as a new memory.';
 
 interface Overwriting {
   readonly writing: Writing;
@@ -105,33 +114,54 @@ async function overwritten(
   recipient: Recipient,
   { writing, memory, text, change }: Overwriting,
 ): Promise<Note | 'moved'> {
-  // The memory as it was before this text. An attempt that died after the write finds its own text, and tells of the other.
-  const other = memory.sha256 === change.sha256 ? await earlier(world, writing, memory) : memory;
-  const isConflict = other !== null && other.sha256 !== change.base && other.sha256 !== change.sha256;
-  const place = isConflict ? await putBeside(world, recipient, { writing, memory: other, file: change.path }) : null;
+  const meanwhile = await sinceBase(world, writing, { memory, base: change.base });
+  const isConflict = meanwhile.status === 'changed' && meanwhile.sha256 !== change.sha256;
+  const place = isConflict
+    ? await putBeside(world, recipient, { writing, version: meanwhile.version, file: change.path })
+    : null;
   const precondition = { type: 'content_sha256', content_sha256: memory.sha256 } as const;
   const done = await updateMemory(world, writing, { id: memory.id, content: text, precondition });
   if (done === null) return 'moved';
   if (isRefusal(done)) return done.type === 'memory_precondition_failed_error' ? 'moved' : notKept(done);
-  if (place === null) return null;
-  return `another session changed it meanwhile. Your text is kept as its newest version. ${place} Put what matters of both into the file.`;
+  if (place !== null)
+    return `${BY_OTHERS}. Your text is kept as its newest version. ${place} Put what matters of both into the file.`;
+  return meanwhile.status === 'made anew' ? MADE_ANEW : null;
 }
 
-/** The memory with the version before its present one; null when there is none of another text. */
-async function earlier(
+type Meanwhile =
+  | { readonly status: 'unchanged' }
+  /** Another session's latest version. */
+  | { readonly status: 'changed'; readonly version: MemoryVersionId; readonly sha256: string | null }
+  /** What the sandbox knew was removed, and this session made the memory that is there. */
+  | { readonly status: 'made anew' };
+
+/**
+ * What happened to a memory since the sandbox got or kept it. Versions of this session are no conflict: an attempt that
+ * died has stored them, or the sandbox does not know yet that they are stored.
+ */
+async function sinceBase(
   { memories }: ContentsWorld,
   writing: Writing,
-  memory: StoredMemory,
-): Promise<Pick<StoredMemory, 'id' | 'version' | 'sha256'> | null> {
-  const [, before] = memory.recent;
-  const version = before === undefined ? null : await memories.version(writing, before);
-  const sha256 = version?.content_sha256 ?? null;
-  return before === undefined || sha256 === null ? null : { id: memory.id, version: before, sha256 };
+  { memory, base }: { readonly memory: StoredMemory; readonly base: string | null },
+): Promise<Meanwhile> {
+  if (memory.sha256 === base) return { status: 'unchanged' };
+  for (const id of memory.recent) {
+    const version = await memories.version(writing, id);
+    const sha256 = version?.content_sha256 ?? null;
+    if (sha256 !== null && sha256 === base) return { status: 'unchanged' };
+    if (version !== null && !isBy(version.created_by, writing.by)) return { status: 'changed', version: id, sha256 };
+    if (version?.operation === 'created' && base !== null) return { status: 'made anew' };
+  }
+  return { status: 'unchanged' };
+}
+
+function isBy(actor: MemoryActor, by: MemoryActor): boolean {
+  return actor.type === 'session_actor' && by.type === 'session_actor' && actor.session_id === by.session_id;
 }
 
 interface Other {
   readonly writing: Writing;
-  readonly memory: Pick<StoredMemory, 'id' | 'version'>;
+  readonly version: MemoryVersionId;
   readonly file: string;
 }
 
@@ -139,18 +169,18 @@ interface Other {
 async function putBeside(
   world: ContentsWorld,
   { sandbox }: Recipient,
-  { writing, memory, file }: Other,
+  { writing, version, file }: Other,
 ): Promise<string> {
-  const content = await world.memories.content(writing, memory.version);
+  const content = await world.memories.content(writing, version);
   const path = `${file}${BESIDE}`;
-  const call = `beside-${memory.version}`;
+  const call = `beside-${version}`;
   const input = { file_path: path, content: content ?? '' };
   const request = { call, name: 'write' as const, input, timeoutMs: BESIDE_TIMEOUT_MS };
   const reply = content === null ? null : await world.sandboxClient.execute(sandbox, request);
   const isThere = reply?.status === 'answered' && !reply.response.isError;
   return isThere
     ? `The other text is in ${JSON.stringify(path)}, which is not kept.`
-    : `The other text could not be put beside it; it is the version ${memory.version}.`;
+    : `The other text could not be put beside it; it is the version ${version}.`;
 }
 
 function notKept({ message }: RequestRefusal): string {

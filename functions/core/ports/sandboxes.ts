@@ -1,5 +1,6 @@
 /** Ports of the sandboxes: their records, tasks and packages, and the calls to them. */
 import type {
+  ChangesKept,
   ChangesResponse,
   ContentChange,
   ContentEntry,
@@ -223,8 +224,8 @@ export interface SandboxClient {
   changes(place: SandboxPlace): Promise<ChangesResponse | null>;
   /** The bytes of a change; null when the file is no longer what the change says. Reading fails when it changes meanwhile. */
   read(place: SandboxPlace, change: ContentChange): Promise<Content | null>;
-  /** Says that these are stored, so that the sandbox does not tell them again. Best effort: a repeat tells them again. */
-  keep(place: SandboxPlace, kept: readonly ContentChange[]): Promise<void>;
+  /** Says what is stored and told, so that the sandbox does not tell it again. Best effort: a repeat is told again. */
+  keep(place: SandboxPlace, kept: ChangesKept): Promise<void>;
   /** Asks for the end of a call: its `execute` then answers, and a call that has not begun never runs. Best effort. */
   cancel(place: SandboxPlace, call: EventId): void;
 }

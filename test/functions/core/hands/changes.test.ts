@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ContentChange } from '#contract/hands.ts';
+import type { ChangesKept, ContentChange } from '#contract/hands.ts';
 import { takeChanges } from '#core/hands/changes.ts';
 import type { ChangeTaker } from '#core/hands/content-source.ts';
 import { fold } from '#core/session/evolve.ts';
@@ -26,6 +26,7 @@ function stage(
   const stored: string[] = [];
   const read: string[] = [];
   const kept: string[] = [];
+  const told: string[] = [];
   const taker: ChangeTaker = {
     takes: (path) => path.startsWith('/mnt/session/outputs/'),
     take:
@@ -51,7 +52,10 @@ function stage(
         if (path.includes('gone')) return null;
         return { bytes: 4, body: path.includes('broken') ? broken() : whole() };
       },
-      keep: async (_place: object, now: readonly ContentChange[]) => void kept.push(...now.map(({ path }) => path)),
+      keep: async (_place: object, now: ChangesKept) => {
+        kept.push(...now.kept.map(({ path }) => path));
+        told.push(...now.notes);
+      },
     },
   };
   const recipient = {
@@ -59,25 +63,34 @@ function stage(
     state: fold(null, [CREATED]).state,
     sandbox: { ...SANDBOX, status: 'ready' as const, task: 't', address: 'sandbox:1', readyAt: SANDBOX.lastUsedAt },
   };
-  const run = () => takeChanges(world, recipient, [() => taker]);
-  return { run, stored, read, kept };
+  /** As `execute` does: the sandbox is told when the notes are in the log. */
+  const run = async () => {
+    const { notes: all, keep } = await takeChanges(world, recipient, [() => taker]);
+    expect([kept, told]).toEqual([[], []]);
+    await keep();
+    return all;
+  };
+  return { run, stored, read, kept, told };
 }
 
 const OUT = '/mnt/session/outputs';
 
 describe('what a call changed', () => {
-  it('is stored, removals first, and then kept, with the notes for the model', async () => {
-    const { run, stored, kept } = stage([change(`${OUT}/a`), change(`${OUT}/noted`), change(`${OUT}/r`, null)], {
+  it('is stored, removals first, and kept with the sandbox’s notes when they are told', async () => {
+    const { run, stored, kept, told } = stage([change(`${OUT}/a`), change(`${OUT}/noted`), change(`${OUT}/r`, null)], {
       notes: ['from the sandbox'],
     });
     expect(await run()).toEqual(['from the sandbox', 'a note']);
     expect(stored).toEqual([`${OUT}/r=removed`, `${OUT}/a=text`, `${OUT}/noted=text`]);
     expect(kept).toEqual([`${OUT}/r`, `${OUT}/a`, `${OUT}/noted`]);
+    expect(told).toEqual(['from the sandbox']);
   });
 
-  it('is not kept when its file changes while it is read, and the others are', async () => {
+  it('is not kept when its file changes while it is read, and the others are; the model reads which', async () => {
     const { run, stored, kept } = stage([change(`${OUT}/broken`), change(`${OUT}/gone`), change(`${OUT}/a`)]);
-    expect(await run()).toEqual([]);
+    expect(await run()).toEqual([
+      expect.stringContaining(`as a whole: "${OUT}/broken", "${OUT}/gone". It is tried again`),
+    ]);
     expect(stored).toEqual([`${OUT}/a=text`]);
     expect(kept).toEqual([`${OUT}/a`]);
   });

@@ -75,15 +75,21 @@ describe('the outputs of a session', () => {
           const text = waiting.get(path) ?? '';
           return { bytes: text.length, body: new Blob([text]).stream() };
         },
-        keep: async (_place, kept) => kept.forEach(({ path }) => waiting.delete(path)),
+        keep: async (_place, { kept }) => kept.forEach(({ path }) => waiting.delete(path)),
       }),
     };
     const key = { ...KEY, session };
     const { state } = given().head;
     const all = { order: 'asc', from: null, to: null, includeArchived: true, beyond: null, direction: 'next' } as const;
+    /** As `execute` does: the sandbox is told when the notes are in the log. */
+    const take = async () => {
+      const { notes, keep } = await takeChanges(world, { key, state, sandbox: SANDBOX as never });
+      await keep();
+      return notes;
+    };
     return {
       write: (path: string, text: string | null) => void waiting.set(`${OUTPUTS_DIR}/${path}`, text),
-      take: () => takeChanges(world, { key, state, sandbox: SANDBOX as never }),
+      take,
       /** Dies at this effect of the next call; how many it has otherwise. */
       die: (at: number) => ([effects, deadly] = [0, at]),
       effects: () => effects,
