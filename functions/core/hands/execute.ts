@@ -265,17 +265,27 @@ async function nextRequest(
   }
 }
 
+/**
+ * Gives the contents of the session as it is then, and names their version: two calls that began at different heads must
+ * not give their sandbox two versions in turn.
+ */
 async function withContents(
   world: ExecuteWorld,
   recipient: Recipient,
   { request, isLast }: Pick<NotTaken, 'request' | 'isLast'>,
 ): Promise<NextRequest> {
-  const { contents: version, ...without } = request;
+  const { contents: asked, ...without } = request;
+  const head = asked === undefined ? null : await world.log.head(recipient.key);
+  const latest = head === null ? recipient : { ...recipient, state: head.state };
+  const version = head === null ? null : contentsVersion(latest);
   // It asks for none, and the sandbox lacks what it was started for all the same.
-  const given = version === undefined ? TAKES_NOTHING : await giveContents(world, version, recipient);
+  const given = version === null ? TAKES_NOTHING : await giveContents(world, version, latest);
   switch (given.status) {
     case 'given':
-      return { request: given.isWhole && !isLast ? request : without, notes: given.notes };
+      return {
+        request: given.isWhole && !isLast ? { ...without, contents: version ?? asked } : without,
+        notes: given.notes,
+      };
     case 'interrupted':
       // A sandbox whose disk or server fails in the same way each time must not hold up the call for ever.
       return isLast ? { request: without, notes: [NOT_PUT] } : { request, notes: [] };

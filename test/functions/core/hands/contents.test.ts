@@ -27,6 +27,7 @@ import { memoryLog } from '#test/ports/session-log.memory.ts';
 const BASH = EventId.parse('sevt_bash');
 const A = EventId.parse('sevt_a');
 const B = EventId.parse('sevt_b');
+const SECOND = EventId.parse('sevt_second');
 const SMALL = EventId.parse('sevt_small');
 const LARGE: ToolContent = [
   { type: 'text', text: 'a'.repeat(100_001) },
@@ -159,12 +160,29 @@ function stage(entries: readonly Entry[], { holds = [], sandbox = SANDBOX, archi
         await settled();
       };
     },
-    run: () =>
+    /** While the first contents are sent, the session's contents change and another call begins. */
+    whileFirstContents(begin: () => void) {
+      whileGiving = async () => {
+        whileGiving = async () => undefined;
+        const head = (await log.head(KEY)) ?? expect.fail('no log');
+        await change({ log, stamp }, KEY, head, { do: 'change contents' });
+        begin();
+        for (let turn = 0; turn < 5; turn += 1) await settled();
+      };
+    },
+    run: (id = BASH, at = position) =>
       execute(world, {
         ...KEY,
-        call: { id: BASH, position, sincePosition: position },
+        call: { id, position: at, sincePosition: at },
         sandbox: { generation: sandbox.generation },
       }),
+    results: () =>
+      JSON.stringify(
+        log
+          .entries(KEY)
+          .filter((entry) => 'event' in entry)
+          .slice(-2),
+      ),
     result: () => log.entries(KEY).at(-1),
   };
 }
@@ -277,6 +295,25 @@ describe('a call in the sandbox of a session with large results', () => {
     expect(given).toEqual([B, B]);
     expect(asked).toHaveLength(3);
     expect(result()).toMatchObject(DONE);
+  });
+
+  it('finds what was added while its sandbox was given the rest, and so does a call beside it', async () => {
+    const calls = [BASH, SECOND].map((id) => {
+      const use = { type: 'agent.tool_use' as const, id, name: 'read', input: { file_path: 'a' }, processed_at: NOW };
+      return { event: use };
+    });
+    const mounted: Entry = { record: { kind: 'contents.changed', at: NOW } };
+    const entries = [...entriesWith([[A, LARGE]]).slice(0, -1), mounted, ...calls];
+    const { run, whileFirstContents, asked, results } = stage(entries);
+    const second = Promise.withResolvers<unknown>();
+    whileFirstContents(() => second.resolve(run(SECOND, Position.parse(entries.length))));
+    await Promise.all([run(BASH, Position.parse(entries.length - 1)), second.promise]);
+    const asking = (id: EventId) =>
+      asked.filter(({ call }) => call === id).map(({ contents }) => contents?.split(' ')[0]);
+    // The first one's version is outdated when it is given; after that both ask for one version.
+    expect(asking(BASH)).toEqual(['1', '1', '2']);
+    expect(new Set(asking(SECOND))).toEqual(new Set(['2']));
+    expect(results().match(/"text":"ok"/g)).toHaveLength(2);
   });
 
   it('is made without contents that are removed again and again', async () => {
