@@ -11,8 +11,6 @@ export const NOT_YET = [
   'POST /v1/environments/{environment_id}/work/{work_id}/ack',
   'POST /v1/environments/{environment_id}/work/{work_id}/heartbeat',
   'POST /v1/environments/{environment_id}/work/{work_id}/stop',
-  'POST /v1/sessions/{session_id}/threads/{thread_id}/archive',
-  'GET /v1/sessions/{session_id}/threads/{thread_id}/events',
   'POST /v1/deployments',
   'GET /v1/deployments/{deployment_id}',
   'POST /v1/deployments/{deployment_id}',

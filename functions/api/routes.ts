@@ -20,6 +20,7 @@ import { policyOperations } from './operations/policy.ts';
 import { resourceOperations } from './operations/resources.ts';
 import { sessionOperations } from './operations/sessions.ts';
 import { skillOperations } from './operations/skills.ts';
+import { threadOperations } from './operations/threads.ts';
 import { vaultOperations } from './operations/vaults.ts';
 import { NOT_YET } from './not-yet.ts';
 
@@ -60,6 +61,7 @@ const built = [
   ...agentOperations,
   ...environmentOperations,
   ...sessionOperations,
+  ...threadOperations,
   ...resourceOperations,
   ...eventOperations,
   ...fileOperations,

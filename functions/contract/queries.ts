@@ -107,6 +107,9 @@ export const EventsQuery = z.strictObject({
 });
 export type EventsQuery = z.infer<typeof EventsQuery>;
 
+/** The operation has no filters and one order. */
+export const ThreadEventsQuery = EventsQuery.pick({ limit: true, page: true, beta: true });
+
 export const StreamQuery = z.strictObject({
   event_deltas: z.array(PreviewedType).max(100).optional(),
   beta: z.string().optional(),

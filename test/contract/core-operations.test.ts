@@ -1,5 +1,5 @@
 /**
- * Every operation of agents, environments, sessions, events, vaults and memory stores through the official SDK, on the whole service.
+ * Every operation of agents, environments, sessions, threads, events, vaults and memory stores through the official SDK, on the whole service.
  * `service.client` checks each response against its strict schema, and this test checks it against the request.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,11 +8,12 @@ import { startService, type Service } from '#test/journeys/service.ts';
 import { givenBy, ROWS } from './core-rows.ts';
 import { MEMORY_ROWS } from './memory-rows.ts';
 import { RESOURCE_ROWS } from './resource-rows.ts';
+import { THREAD_ROWS } from './thread-rows.ts';
 import { VAULT_ROWS } from './vault-rows.ts';
 
-const ALL = [...ROWS, ...VAULT_ROWS, ...MEMORY_ROWS, ...RESOURCE_ROWS];
+const ALL = [...ROWS, ...VAULT_ROWS, ...MEMORY_ROWS, ...RESOURCE_ROWS, ...THREAD_ROWS];
 
-const OPERATIONS = 53;
+const OPERATIONS = 57;
 
 describe('an operation of the contract', () => {
   let service: Service;

@@ -1,12 +1,12 @@
 import * as z from 'zod';
 import { EventsSend, SessionEvent } from '#contract/events.ts';
-import { Instant, Position, SessionId } from '#contract/ids.ts';
+import { Instant, Position, SessionId, ThreadId, type WorkspaceId } from '#contract/ids.ts';
 import { Order, pageOf } from '#contract/pages.ts';
 import { EventsQuery } from '#contract/queries.ts';
 import { recordRefused } from '#core/mcp/judge-calls.ts';
 import { isWithin, rangeOf } from '#core/requests/created-range.ts';
 import type { Range } from '#core/ports/records.ts';
-import { isRefusal } from '#core/ports/errors.ts';
+import { isRefusal, type RequestRefusal } from '#core/ports/errors.ts';
 import { refusedRequest } from '#core/session/commands.ts';
 import { listEvents, type ListedEvent } from '#core/session/list-events.ts';
 import { send, type BeforeRefusal } from '#core/session/send.ts';
@@ -17,8 +17,10 @@ import { notFound, operation, keyOf, noteStart, ownHead } from '../operation.ts'
 
 const Params = z.object({ session_id: SessionId });
 
+export const EventPage = pageOf(SessionEvent);
+
 const Cursor = z.strictObject({
-  list: SessionId,
+  list: z.union([SessionId, ThreadId]),
   order: Order,
   at: Instant.nullable(),
   position: Position,
@@ -53,26 +55,39 @@ const list = operation({
   summary: "List a session's events, oldest first unless asked otherwise",
   params: Params,
   query: EventsQuery,
-  response: pageOf(SessionEvent),
-  async handle({ world, workspace, params, query }) {
-    const session = params.session_id;
-    const range = rangeOf(query);
-    const { order } = query;
-    const cursor = decodeCursor(Cursor, query.page, { list: session, order, range });
-    if (isRefusal(cursor)) return cursor;
-    const head = await ownHead(world, workspace, session);
-    if (head === null) return notFound('session_id');
-    const beyond = cursor && { position: cursor.position, append: cursor.append };
-    const listing = listEvents(world, { key: keyOf(session), head, order, beyond });
-    const { page, more } = await takePage(listing, query, range);
-    const last = page.at(-1);
-    const goesOn = more && last !== undefined;
-    return {
-      data: page.map((listed) => listed.event),
-      next_page: goesOn ? encodeCursor({ list: session, order, at: last.event.processed_at, ...last.place }) : null,
-    };
-  },
+  response: EventPage,
+  handle: async ({ world, workspace, params: { session_id: session }, query }) =>
+    eventPage(world, { workspace, session, list: session }, query),
 });
+
+interface EventList {
+  readonly workspace: WorkspaceId;
+  readonly session: SessionId;
+  /** The list that the page's cursor belongs to. */
+  readonly list: SessionId | ThreadId;
+}
+
+export async function eventPage(
+  world: ApiWorld,
+  { workspace, session, list: name }: EventList,
+  query: Omit<EventsQuery, 'beta'>,
+): Promise<z.infer<typeof EventPage> | RequestRefusal> {
+  const range = rangeOf(query);
+  const { order } = query;
+  const cursor = decodeCursor(Cursor, query.page, { list: name, order, range });
+  if (isRefusal(cursor)) return cursor;
+  const head = await ownHead(world, workspace, session);
+  if (head === null) return notFound('session_id');
+  const beyond = cursor && { position: cursor.position, append: cursor.append };
+  const listing = listEvents(world, { key: keyOf(session), head, order, beyond });
+  const { page, more } = await takePage(listing, query, range);
+  const last = page.at(-1);
+  const goesOn = more && last !== undefined;
+  return {
+    data: page.map((listed) => listed.event),
+    next_page: goesOn ? encodeCursor({ list: name, order, at: last.event.processed_at, ...last.place }) : null,
+  };
+}
 
 /** Reads until the page is full, by count or by bytes. An event beyond that shows that a next page exists. */
 async function takePage(

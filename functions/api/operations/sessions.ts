@@ -1,17 +1,10 @@
 import * as z from 'zod';
 import type { Agent, SessionAgent } from '#contract/agents.ts';
 import type { Environment } from '#contract/environments.ts';
-import { SessionId, ThreadId, type AgentId } from '#contract/ids.ts';
-import { bidirectionalPageOf, pageOf } from '#contract/pages.ts';
-import { SessionsQuery, ThreadsQuery } from '#contract/queries.ts';
-import {
-  Session,
-  SessionCreate,
-  SessionDeleted,
-  SessionThread,
-  SessionUpdate,
-  type AgentReference,
-} from '#contract/sessions.ts';
+import { SessionId, type AgentId } from '#contract/ids.ts';
+import { bidirectionalPageOf } from '#contract/pages.ts';
+import { SessionsQuery } from '#contract/queries.ts';
+import { Session, SessionCreate, SessionDeleted, SessionUpdate, type AgentReference } from '#contract/sessions.ts';
 import { overrideAgent } from '#core/agents/override.ts';
 import { retiredModel } from '#core/tools/agent-rules.ts';
 import { resolveSkills, snapshotOf } from '#core/agents/resolve.ts';
@@ -27,7 +20,7 @@ import { newContents, withSkills, writeCopies } from '#core/session/new-contents
 import { sessionSkills, type SessionSkill } from '#core/skills/session-skills.ts';
 import { storeAndStart } from '#core/session/send.ts';
 import { updateSession } from '#core/session/update.ts';
-import { viewPrimaryThread, viewSession } from '#core/session/view.ts';
+import { viewSession } from '#core/session/view.ts';
 import { refusedVaults } from '../administered.ts';
 import { keyOf, noteStart, notFound, operation, ownHead, type Call } from '../operation.ts';
 import { listRequest, recordPage } from '../record-page.ts';
@@ -215,35 +208,4 @@ const remove = operation({
   },
 });
 
-const listThreads = operation({
-  route: 'GET /v1/sessions/{session_id}/threads',
-  summary: "List a session's threads: the primary one",
-  params: Params,
-  query: ThreadsQuery,
-  response: pageOf(SessionThread),
-  async handle({ world, workspace, params, query }) {
-    const record = await world.sessions.find(workspace, params.session_id);
-    if (record === null) return notFound('session_id');
-    const thread = viewPrimaryThread(record, world.stamp.now());
-    const isAsked = query.page === undefined && (query.statuses?.includes(thread.status) ?? true);
-    return { data: isAsked ? [thread] : [], next_page: null };
-  },
-});
-
-const retrieveThread = operation({
-  route: 'GET /v1/sessions/{session_id}/threads/{thread_id}',
-  summary: "Retrieve a session's primary thread",
-  params: Params.extend({ thread_id: ThreadId }),
-  response: SessionThread,
-  async handle({ world, workspace, params }) {
-    const record = await world.sessions.find(workspace, params.session_id);
-    if (record === null) return notFound('session_id');
-    const thread = viewPrimaryThread(record, world.stamp.now());
-    return thread.id === params.thread_id ? thread : notFound('thread_id');
-  },
-});
-
-export const sessionOperations = [
-  ...[create, retrieve, update, list, archive, remove],
-  ...[listThreads, retrieveThread],
-];
+export const sessionOperations = [create, retrieve, update, list, archive, remove];

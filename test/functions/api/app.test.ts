@@ -98,7 +98,8 @@ describe('a request for something that does not exist', () => {
     ['DELETE', '/v1/vaults/vlt_01nobody/credentials/vcrd_01nobody', /^credential_id: /],
     ['POST', '/v1/vaults/vlt_01nobody/credentials/vcrd_01nobody/archive', /^credential_id: /],
     ['POST', '/v1/vaults/vlt_01nobody/credentials/vcrd_01nobody/mcp_oauth_validate', /^credential_id: /],
-    ['GET', '/v1/sessions/sesn_01nobody/threads/sthr_1/events', /not built yet/],
+    ['GET', '/v1/sessions/sesn_01nobody/threads/sthr_1/events', /^thread_id: /],
+    ['POST', '/v1/sessions/sesn_01nobody/threads/sthr_1/archive', /^thread_id: /],
     ['GET', '/v1/environments/env_1/work/poll', /work\/poll is not built yet/],
     ['GET', '/v1/environments/env_1/work/work_1', /\{work_id\} is not built yet/],
   ])('is answered 404: %s %s', async (method, path, message) => {

@@ -56,10 +56,35 @@ describe('the sessions API', () => {
     }
     expect((await api.ask('GET', `${path}/threads?statuses[]=running`)).body).toEqual({ data: [], next_page: null });
     expect((await api.ask('GET', `${path}/resources`)).body).toEqual({ data: [], next_page: null });
-    expect(await api.ask('GET', `${path}/threads/sthr_other`)).toMatchObject({ status: 404 });
-    for (const part of ['threads', `threads/${id}`, 'resources']) {
+    for (const other of ['sthr_other', primaryThread(SessionId.parse(await api.session()))]) {
+      expect(await api.ask('GET', `${path}/threads/${other}`)).toMatchObject({ status: 404 });
+      expect(await api.ask('GET', `${path}/threads/${other}/events`)).toMatchObject({ status: 404 });
+      expect(await api.ask('POST', `${path}/threads/${other}/archive`)).toMatchObject({ status: 404 });
+    }
+    for (const part of ['threads', `threads/${id}`, `threads/${id}/events`, 'resources']) {
       expect(await api.ask('GET', `${path}/${part}`, undefined, stranger)).toMatchObject({ status: 404 });
     }
+    expect(await api.ask('POST', `${path}/threads/${id}/archive`, undefined, stranger)).toMatchObject({ status: 404 });
+  });
+
+  it('lists the events of the primary thread, and does not archive it apart from its session', async () => {
+    const session = await api.session();
+    await api.send(session, 'one');
+    const path = `/v1/sessions/${session}/threads/${primaryThread(SessionId.parse(session))}`;
+    const all = await api.ask('GET', `/v1/sessions/${session}/events`);
+    expect(all.body.data).toHaveLength(3);
+    expect((await api.ask('GET', `${path}/events`)).body).toEqual(all.body);
+    const first = await api.ask('GET', `${path}/events?limit=2`);
+    const rest = await api.ask('GET', `${path}/events?limit=2&page=${first.body.next_page}`);
+    expect([...first.body.data, ...rest.body.data]).toEqual(all.body.data);
+    const foreign = await api.ask('GET', `/v1/sessions/${session}/events?page=${first.body.next_page}`);
+    expect(foreign).toMatchObject({ status: 400, body: { error: { message: expect.stringMatching(/^page: /) } } });
+    expect(await api.ask('GET', `${path}/events?order=desc`)).toMatchObject({ status: 400 });
+    expect(await api.ask('POST', `${path}/archive`)).toMatchObject({
+      status: 400,
+      body: { error: { message: expect.stringMatching(/^thread_id: /) } },
+    });
+    expect((await api.ask('GET', path)).body).toMatchObject({ status: 'running', archived_at: null });
   });
 
   it('writes no sandbox record at creation in an environment without packages', async () => {
