@@ -1,8 +1,20 @@
+import { rmSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
 import type { Verdicts } from '../iam/verdicts.ts';
 import { bodyOf, serveLoopback, splitUrl } from '../loopback.ts';
-import type { Access, AroundCall, AwsEndpoint, AwsRequest, AwsResponse, Service, SignedRequest } from './service.ts';
+import type {
+  Access,
+  AroundCall,
+  AwsEndpoint,
+  AwsRequest,
+  AwsResponse,
+  RequestHead,
+  Service,
+  SignedRequest,
+} from './service.ts';
 import { createCallers, readCredential, type Callers } from './credentials.ts';
+import { writeDraft } from './draft.ts';
 import { checkPresigned, checkSigned, presignedCredential } from './signed.ts';
 import { AwsFault, deniedFault, faultAnswer } from './wire.ts';
 
@@ -46,37 +58,52 @@ async function serve(endpoint: Endpoint, incoming: IncomingMessage, outgoing: Se
   const { path, query } = splitUrl(incoming);
   const { authorization } = headers;
   const credential = authorization === undefined ? presignedCredential(query) : readCredential(authorization);
-  const service = credential?.service ?? 'unknown';
+  const name = credential?.service ?? 'unknown';
+  const head = { service: name, method, path, query, headers };
   try {
-    const request = { service, method, path, query, headers, body: await bodyOf(incoming) };
-    send(outgoing, await answerSigned(endpoint, request, credential?.accessKeyId ?? null));
+    const { service, issued } = knownSigner(endpoint, head, credential?.accessKeyId ?? null);
+    const request = await received(service, head, incoming);
+    try {
+      if (authorization !== undefined && issued.isShown) checkSigned(request, issued.secretAccessKey);
+      const { caller } = issued;
+      await send(outgoing, await call(endpoint, service, { ...request, operation: service.operation(head), caller }));
+    } finally {
+      if (request.draft !== undefined) rmSync(request.draft.file, { force: true });
+    }
   } catch (error) {
     // A worker that was killed leaves half a request behind, which needs no answer.
     if (incoming.destroyed && !incoming.complete) return;
-    const fault = error instanceof AwsFault ? error : internalFault(endpoint, service, error);
-    send(outgoing, faultAnswer(service, fault));
+    const fault = error instanceof AwsFault ? error : internalFault(endpoint, name, error);
+    await send(outgoing, faultAnswer(name, fault));
   }
 }
 
-async function answerSigned(
-  endpoint: Endpoint,
-  request: SignedRequest,
-  accessKeyId: string | null,
-): Promise<AwsResponse> {
+/** Judges a presigned URL, before the body is read that comes with it. */
+function knownSigner(endpoint: Endpoint, head: RequestHead, accessKeyId: string | null) {
+  const isPresigned = head.query.has('X-Amz-Signature');
+  if (isPresigned && head.headers['authorization'] !== undefined) {
+    throw new AwsFault('InvalidArgument', 'Only one auth mechanism allowed', 400);
+  }
   if (accessKeyId === null) throw new AwsFault('MissingAuthenticationTokenException', 'the request is not signed', 403);
   const issued = endpoint.callers.find(accessKeyId);
   if (issued === null) {
     throw new AwsFault('UnrecognizedClientException', 'the access key id of this request belongs to no worker', 403);
   }
-  const service = endpoint.services.find(({ name }) => name === request.service);
+  const service = endpoint.services.find(({ name }) => name === head.service);
   if (service === undefined) {
-    throw new AwsFault('UnknownOperationException', `${request.service} is not among the services played here`);
+    throw new AwsFault('UnknownOperationException', `${head.service} is not among the services played here`);
   }
-  if (request.headers['authorization'] === undefined) {
-    checkPresigned(request, issued.secretAccessKey, Date.now());
+  if (head.headers['authorization'] === undefined) {
+    checkPresigned(head, issued.secretAccessKey, Date.now());
     issued.isShown = true;
-  } else if (issued.isShown) checkSigned(request, issued.secretAccessKey);
-  return call(endpoint, service, { ...request, operation: service.operation(request), caller: issued.caller });
+  }
+  return { service, issued };
+}
+
+async function received(service: Service, head: RequestHead, incoming: IncomingMessage): Promise<SignedRequest> {
+  const file = service.draftOf?.(head) ?? null;
+  if (file === null) return { ...head, body: await bodyOf(incoming) };
+  return { ...head, body: Buffer.alloc(0), draft: await writeDraft(file, incoming) };
 }
 
 async function call(endpoint: Endpoint, service: Service, request: AwsRequest): Promise<AwsResponse> {
@@ -124,9 +151,10 @@ function internalFault({ report }: Endpoint, service: string, error: unknown): A
   return new AwsFault('InternalServerError', `the local ${service} service failed`, 500);
 }
 
-function send(outgoing: ServerResponse, response: AwsResponse): void {
-  const { status, headers, body } = response;
+async function send(outgoing: ServerResponse, { status, headers, body, stream }: AwsResponse): Promise<void> {
   const length = status === 204 || status === 304 ? {} : { 'content-length': String(Buffer.byteLength(body)) };
   outgoing.writeHead(status, { ...length, ...headers });
-  outgoing.end(body);
+  // A stream that fails cuts the response off.
+  if (stream === undefined) outgoing.end(body);
+  else await pipeline(stream, outgoing).catch(() => undefined);
 }

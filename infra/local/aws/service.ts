@@ -1,13 +1,21 @@
 /** How an AWS call of a function is judged, answered and watched. */
+import type { Readable } from 'node:stream';
+import type { Draft } from './draft.ts';
 
-/** An HTTP request to the AWS endpoint. */
-export interface SignedRequest {
+export interface RequestHead {
   readonly service: string;
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** An HTTP request to the AWS endpoint. */
+export interface SignedRequest extends RequestHead {
+  /** Empty when there is a draft. */
   readonly body: Buffer;
+  /** The body as a file, for a service that asked for it. */
+  readonly draft?: Draft;
 }
 
 /** A request with its caller, who is known by the access key id that signed it. */
@@ -28,6 +36,8 @@ export interface AwsResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer | string;
+  /** In place of the body. Its `content-length` is among the headers. */
+  readonly stream?: Readable;
 }
 
 /** What a call needs to be allowed to do. */
@@ -48,7 +58,9 @@ export interface Service {
   /** The signing name: `dynamodb`, `states`, `secretsmanager`, `kms`, `s3`, `ecs`, `lambda`. */
   readonly name: string;
   /** Reads the operation's name from the request. */
-  operation(request: SignedRequest): string;
+  operation(request: RequestHead): string;
+  /** The file that a body goes into as it comes; null for a body that is kept in memory. */
+  draftOf?(request: RequestHead): string | null;
   /** @throws AwsFault where the request is malformed, or names something that does not exist */
   read(request: AwsRequest): Call;
   close?(): Promise<void>;

@@ -176,7 +176,10 @@ const RESOURCES: Readonly<Record<string, unknown>> = {
       { Ref: 'Run' },
       join2('arn:aws:states:', { Ref: 'AWS::Region' }, ':', { Ref: 'AWS::AccountId' }, ':execution:*'),
     ]),
-    allow(['s3:PutObject', 's3:GetObject', 's3:DeleteObject*'], join2(arnOf('Content'), '/*')),
+    allow(
+      ['s3:PutObject', 's3:GetObject', 's3:DeleteObject*', 's3:AbortMultipartUpload'],
+      join2(arnOf('Content'), '/*'),
+    ),
     allow('s3:ListBucket', arnOf('Content')),
     allow(['secretsmanager:GetSecretValue', 'secretsmanager:PutSecretValue', 'secretsmanager:DescribeSecret'], {
       Ref: 'Key',

@@ -1,8 +1,23 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  createReadStream,
+  fstatSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import * as z from 'zod';
-import { createFile, replaceFile } from '../atomic-file.ts';
+import { draftFile, type Draft } from '../draft.ts';
 
 const Head = z.object({
   key: z.string(),
@@ -14,36 +29,74 @@ const Head = z.object({
 });
 export type Head = z.infer<typeof Head>;
 
-/** The objects of one bucket: one file each, a line of JSON and then the bytes. */
+export interface NewObject {
+  readonly body: Buffer | Draft;
+  readonly headers: Record<string, string>;
+  /** @default the MD5 of the bytes */
+  readonly etag?: string;
+}
+
+/** The objects of one bucket: one file each, the bytes, then a line of JSON, and the line's length in the last eight digits. */
 export interface Objects {
-  read(key: string): { readonly head: Head; readonly body: Buffer } | null;
+  head(key: string): Head | null;
+  /** Null for an object that does not exist. */
+  read(key: string): Buffer | Readable | null;
   /** @returns the object's head, or null when it exists already and must not */
-  write(key: string, object: { body: Buffer; headers: Record<string, string> }, onlyNew: boolean): Head | null;
+  write(key: string, object: NewObject, onlyNew: boolean): Head | null;
   remove(key: string): void;
   list(prefix: string): readonly Head[];
 }
+
+const LENGTH_DIGITS = 8;
+/** Larger objects are read as a stream. */
+const MAX_WHOLE_BYTES = 1_000_000;
 
 export function openObjects(dir: string): Objects {
   mkdirSync(dir, { recursive: true });
   const fileOf = (key: string): string => join(dir, fileName(key));
   return {
-    read: (key) => (existsSync(fileOf(key)) ? parseFile(readFileSync(fileOf(key))) : null),
-    write: (key, { body, headers }, onlyNew) => {
-      const etag = `"${createHash('md5').update(body).digest('hex')}"`;
-      const head: Head = { key, etag, size: body.length, modifiedAt: Date.now(), headers };
-      const content = Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), body]);
-      if (onlyNew) return createFile(fileOf(key), content) ? head : null;
-      replaceFile(fileOf(key), content);
-      return head;
+    head: (key) => headOf(fileOf(key)),
+    read(key) {
+      const head = headOf(fileOf(key));
+      if (head === null) return null;
+      if (head.size <= MAX_WHOLE_BYTES) return readFileSync(fileOf(key)).subarray(0, head.size);
+      return createReadStream(fileOf(key), { end: head.size - 1 });
+    },
+    write(key, { body, headers, etag }, onlyNew) {
+      const [size, md5] = Buffer.isBuffer(body) ? [body.length, md5Of(body)] : [body.size, body.md5];
+      const head: Head = { key, etag: etag ?? `"${md5}"`, size, modifiedAt: Date.now(), headers };
+      const draft = Buffer.isBuffer(body) ? draftFile(dir) : body.file;
+      const line = Buffer.from(JSON.stringify(head));
+      const foot = [line, Buffer.from(String(line.length).padStart(LENGTH_DIGITS, '0'))];
+      try {
+        if (Buffer.isBuffer(body)) writeFileSync(draft, Buffer.concat([body, ...foot]));
+        else appendFileSync(draft, Buffer.concat(foot));
+        if (!onlyNew) renameSync(draft, fileOf(key));
+        else if (!linked(draft, fileOf(key))) return null;
+        return head;
+      } finally {
+        rmSync(draft, { force: true });
+      }
     },
     remove: (key) => rmSync(fileOf(key), { force: true }),
     list: (prefix) =>
       readdirSync(dir)
         .filter((file) => file.endsWith('.object'))
-        .map((file) => parseFile(readFileSync(join(dir, file))).head)
+        .flatMap((file) => headOf(join(dir, file)) ?? [])
         .filter(({ key }) => key.startsWith(prefix))
         .toSorted((left, right) => (left.key < right.key ? -1 : 1)),
   };
+}
+
+/** @returns false when the file exists already, in which case nothing changes */
+function linked(draft: string, file: string): boolean {
+  try {
+    linkSync(draft, file);
+    return true;
+  } catch (error) {
+    if (Object(error).code === 'EEXIST') return false;
+    throw error;
+  }
 }
 
 /** A key becomes one file name, never a path: it may hold `..` and may be longer than a file name can be. */
@@ -54,7 +107,29 @@ function fileName(key: string): string {
   return `${short}.object`;
 }
 
-function parseFile(content: Buffer) {
-  const end = content.indexOf('\n');
-  return { head: Head.parse(JSON.parse(content.toString('utf8', 0, end))), body: content.subarray(end + 1) };
+function headOf(file: string): Head | null {
+  let fd: number;
+  try {
+    fd = openSync(file, 'r');
+  } catch (error) {
+    if (Object(error).code === 'ENOENT') return null;
+    throw error;
+  }
+  try {
+    const end = fstatSync(fd).size - LENGTH_DIGITS;
+    const length = Number(bytesAt(fd, end, LENGTH_DIGITS));
+    return Head.parse(JSON.parse(bytesAt(fd, end - length, length)));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function bytesAt(fd: number, position: number, length: number): string {
+  const bytes = Buffer.alloc(length);
+  readSync(fd, bytes, 0, length, position);
+  return bytes.toString();
+}
+
+function md5Of(body: Buffer): string {
+  return createHash('md5').update(body).digest('hex');
 }

@@ -1,9 +1,12 @@
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { DomUtils, parseDocument } from 'htmlparser2';
-import type { Access, AwsRequest, AwsResponse, Caller, Service } from '../service.ts';
+import type { Access, AwsRequest, AwsResponse, Caller, RequestHead, Service } from '../service.ts';
 import type { BucketPart } from '../../template/parts.ts';
+import { namedParts, openMultipart, type Multipart } from './multipart.ts';
 import { openObjects, type Head, type Objects } from './objects.ts';
-import { readUpload } from './upload.ts';
+import { isChunked, readUpload } from './upload.ts';
+import { draftFile } from '../draft.ts';
 import { AwsFault, escapeXml } from '../wire.ts';
 
 interface S3Options {
@@ -19,21 +22,34 @@ interface Target {
 }
 
 const MAX_KEYS = 1000;
+/** Larger objects go to disk as they come. */
+const MAX_WHOLE_BYTES = 1_000_000;
+
+interface Bucket {
+  readonly dir: string;
+  readonly objects: Objects;
+  readonly uploads: Multipart;
+}
 
 /** File-backed buckets with the operations we use, addressed by path (`/<bucket>/<key>`). */
 export function openS3(options: S3Options): Service {
   const buckets = new Map(
-    options.buckets.map(({ name }) => [name, openObjects(join(options.dataDir, 's3', name))] as const),
+    options.buckets.map(({ name }) => [name, openBucket(join(options.dataDir, 's3', name))] as const),
   );
   const locked = new Set(options.buckets.filter(({ hasLock }) => hasLock).map(({ name }) => name));
-  const objectsOf = ({ bucket }: Target): Objects => {
-    const objects = buckets.get(bucket);
-    if (objects === undefined) throw new AwsFault('NoSuchBucket', `there is no bucket ${bucket}`, 404);
-    return objects;
+  const bucketOf = ({ bucket }: Target): Bucket => {
+    const found = buckets.get(bucket);
+    if (found === undefined) throw new AwsFault('NoSuchBucket', `there is no bucket ${bucket}`, 404);
+    return found;
   };
   return {
     name: 's3',
     operation: operationOf,
+    draftOf(request) {
+      const { dir } = buckets.get(targetOf(request).bucket) ?? {};
+      const isLarge = Number(request.headers['content-length'] ?? Infinity) > MAX_WHOLE_BYTES;
+      return dir === undefined || request.method !== 'PUT' || !isLarge || isChunked(request) ? null : draftFile(dir);
+    },
     read: (request) => {
       const target = targetOf(request);
       const { action, answer, resources = [resourceOf(target)], context = {} } = readOperation(request, target);
@@ -43,11 +59,16 @@ export function openS3(options: S3Options): Service {
           const resource = resourceOf({ ...target, key: '' });
           if (operationOf(request) === 'PutObject' && locked.has(target.bucket)) demandChecksum(request);
           const mayList = () => options.allows(request.caller, { action: 's3:ListBucket', resource, context: {} });
-          return answer(objectsOf(target), mayList);
+          return answer(bucketOf(target), mayList);
         },
       };
     },
   };
+}
+
+function openBucket(dir: string): Bucket {
+  const objects = openObjects(dir);
+  return { dir, objects, uploads: openMultipart(join(dir, 'uploads'), objects) };
 }
 
 function targetOf({ path }: Pick<AwsRequest, 'path'>): Target {
@@ -59,13 +80,24 @@ function resourceOf({ bucket, key }: Target): string {
   return key === '' ? `arn:aws:s3:::${bucket}` : `arn:aws:s3:::${bucket}/${key}`;
 }
 
-function operationOf(request: Pick<AwsRequest, 'method' | 'path' | 'query'>): string {
+/** By method and by the parameters of the query that do not stand at any request. */
+const ON_OBJECTS: Readonly<Record<string, string>> = {
+  'PUT ': 'PutObject',
+  'GET ': 'GetObject',
+  'HEAD ': 'HeadObject',
+  'DELETE ': 'DeleteObject',
+  'POST uploads': 'CreateMultipartUpload',
+  'PUT partNumber,uploadId': 'UploadPart',
+  'POST uploadId': 'CompleteMultipartUpload',
+  'DELETE uploadId': 'AbortMultipartUpload',
+};
+
+function operationOf(request: Pick<RequestHead, 'method' | 'path' | 'query'>): string {
   const onObject = targetOf(request).key !== '';
   const { method, query } = request;
-  const isPlain = [...query.keys()].every((key) => /^(x-id$|response-|X-Amz-)/.test(key));
-  if (onObject && isPlain && method === 'PUT') return 'PutObject';
-  if (onObject && isPlain && method === 'GET') return 'GetObject';
-  if (onObject && isPlain && method === 'DELETE') return 'DeleteObject';
+  const own = [...query.keys()].filter((key) => !/^(x-id$|response-|X-Amz-)/.test(key)).toSorted();
+  const named = onObject ? ON_OBJECTS[`${method} ${own.join(',')}`] : undefined;
+  if (named !== undefined) return named;
   if (!onObject && method === 'POST' && query.has('delete')) return 'DeleteObjects';
   if (!onObject && method === 'GET' && query.get('list-type') === '2') return 'ListObjectsV2';
   return `${method} ${onObject ? 'object' : 'bucket'} ${[...query.keys()].join(',')}`.trim();
@@ -76,31 +108,46 @@ interface Operation {
   /** @default the object or bucket that the request names */
   readonly resources?: readonly string[];
   readonly context?: Access['context'];
-  answer(objects: Objects, mayList: () => boolean): AwsResponse;
+  answer(bucket: Bucket, mayList: () => boolean): AwsResponse | Promise<AwsResponse>;
 }
+
+const NOTHING: AwsResponse = { status: 204, headers: {}, body: '' };
 
 function readOperation(request: AwsRequest, target: Target): Operation {
   switch (request.operation) {
     case 'PutObject':
-      return { action: 'PutObject', answer: (objects) => put(request, target, objects) };
+      return { action: 'PutObject', answer: ({ objects }) => put(request, target, objects) };
     case 'GetObject':
-      return { action: 'GetObject', answer: (objects, mayList) => get(request, objects.read(target.key), mayList) };
+    case 'HeadObject':
+      return { action: 'GetObject', answer: ({ objects }, mayList) => get(request, { target, objects, mayList }) };
     case 'DeleteObject':
       return {
         action: 'DeleteObject',
-        answer: (objects) => {
+        answer: ({ objects }) => {
           objects.remove(target.key);
-          return { status: 204, headers: {}, body: '' };
+          return NOTHING;
+        },
+      };
+    case 'CreateMultipartUpload':
+    case 'UploadPart':
+    case 'CompleteMultipartUpload':
+      return { action: 'PutObject', answer: ({ uploads }) => putInParts(request, target, uploads) };
+    case 'AbortMultipartUpload':
+      return {
+        action: 'AbortMultipartUpload',
+        answer: ({ uploads }) => {
+          uploads.abort(uploadOf(request, target));
+          return NOTHING;
         },
       };
     case 'DeleteObjects': {
       const keys = keysToDelete(request);
       const resources = keys.map((key) => resourceOf({ ...target, key }));
-      return { action: 'DeleteObject', resources, answer: (objects) => deleteMany(keys, objects) };
+      return { action: 'DeleteObject', resources, answer: ({ objects }) => deleteMany(keys, objects) };
     }
     case 'ListObjectsV2': {
       const context = { 's3:prefix': [request.query.get('prefix') ?? ''] };
-      return { action: 'ListBucket', context, answer: (objects) => list(request, target, objects) };
+      return { action: 'ListBucket', context, answer: ({ objects }) => list(request, target, objects) };
     }
     default:
       throw new AwsFault('NotImplemented', `s3: ${request.operation} is not played here`, 501);
@@ -108,21 +155,54 @@ function readOperation(request: AwsRequest, target: Target): Operation {
 }
 
 function put(request: AwsRequest, { key }: Target, objects: Objects): AwsResponse {
-  const { 'if-none-match': condition, 'if-match': expected } = request.headers;
-  if (condition !== undefined && (condition !== '*' || expected !== undefined)) {
-    throw new AwsFault('NotImplemented', 'If-None-Match of an upload can only be *, without If-Match', 501);
-  }
+  const onlyNew = isOnlyNew(request);
+  const { 'if-match': expected } = request.headers;
   // Nothing else runs between this look and the write.
-  const etag = expected === undefined ? undefined : objects.read(key)?.head.etag;
+  const etag = expected === undefined ? undefined : objects.head(key)?.etag;
   if (expected !== undefined && etag === undefined) {
     throw new AwsFault('NoSuchKey', 'The specified key does not exist.', 404);
   }
   const isOther = etag !== undefined && String(expected).replaceAll('"', '') !== etag.replaceAll('"', '');
-  const head = isOther ? null : objects.write(key, readUpload(request), condition === '*');
-  if (head === null) {
-    throw new AwsFault('PreconditionFailed', 'At least one of the pre-conditions you specified did not hold', 412);
+  return stored(isOther ? null : objects.write(key, readUpload(request), onlyNew));
+}
+
+function isOnlyNew({ headers }: AwsRequest): boolean {
+  const { 'if-none-match': condition, 'if-match': expected } = headers;
+  if (condition === undefined || (condition === '*' && expected === undefined)) return condition !== undefined;
+  throw new AwsFault('NotImplemented', 'If-None-Match of an upload can only be *, without If-Match', 501);
+}
+
+/** @throws AwsFault when nothing was stored, because a condition does not hold */
+function stored(head: Head | null): AwsResponse {
+  if (head !== null) return { status: 200, headers: { etag: head.etag }, body: '' };
+  throw new AwsFault('PreconditionFailed', 'At least one of the pre-conditions you specified did not hold', 412);
+}
+
+function uploadOf({ query }: AwsRequest, { key }: Target) {
+  return { key, uploadId: query.get('uploadId') ?? '' };
+}
+
+async function putInParts(request: AwsRequest, target: Target, uploads: Multipart): Promise<AwsResponse> {
+  const { operation, query, headers, body } = request;
+  const upload = uploadOf(request, target);
+  if (operation === 'CreateMultipartUpload') {
+    const uploadId = uploads.begin({ key: target.key, headers: readUpload(request).headers });
+    const named = `<Bucket>${target.bucket}</Bucket><Key>${escapeXml(target.key)}</Key>`;
+    const result = `${named}<UploadId>${uploadId}</UploadId>`;
+    return xml(`<InitiateMultipartUploadResult>${result}</InitiateMultipartUploadResult>`);
   }
-  return { status: 200, headers: { etag: head.etag }, body: '' };
+  if (operation === 'UploadPart') {
+    const etag = uploads.put(upload, query.get('partNumber') ?? '', readUpload(request).body);
+    return { status: 200, headers: { etag }, body: '' };
+  }
+  const { 'x-amz-mp-object-size': size } = headers;
+  const completion = {
+    parts: namedParts(body),
+    size: size === undefined ? null : Number(size),
+    onlyNew: isOnlyNew(request),
+  };
+  const { etag = '' } = stored(await uploads.complete(upload, completion)).headers;
+  return xml(`<CompleteMultipartUploadResult><ETag>${escapeXml(etag)}</ETag></CompleteMultipartUploadResult>`);
 }
 
 /** S3 takes no object that it locks without a checksum of it. */
@@ -135,16 +215,34 @@ function demandChecksum({ headers }: AwsRequest): void {
   throw new AwsFault('InvalidRequest', rule, 400);
 }
 
+interface Asked {
+  readonly target: Target;
+  readonly objects: Objects;
+  readonly mayList: () => boolean;
+}
+
 /** S3 hides from a caller that may not list the bucket whether an object exists. */
-function get(request: AwsRequest, found: ReturnType<Objects['read']>, mayList: () => boolean): AwsResponse {
-  if (found === null && !mayList()) {
+function get(request: AwsRequest, { target: { key }, objects, mayList }: Asked): AwsResponse {
+  const head = objects.head(key);
+  if (head === null && !mayList()) {
     throw new AwsFault('AccessDenied', 'Access Denied (no s3:ListBucket, no such key)', 403);
   }
-  if (found === null) throw new AwsFault('NoSuchKey', 'The specified key does not exist.', 404);
+  if (head === null) throw new AwsFault('NoSuchKey', 'The specified key does not exist.', 404);
   if (request.headers['range'] !== undefined) throw new AwsFault('NotImplemented', 'ranges are not served here', 501);
-  const { head, body } = found;
-  const dated = { etag: head.etag, 'last-modified': new Date(head.modifiedAt).toUTCString() };
-  return { status: 200, headers: { 'content-type': 'application/octet-stream', ...head.headers, ...dated }, body };
+  const headers = {
+    ...{ 'content-type': 'application/octet-stream', ...head.headers, etag: head.etag },
+    'last-modified': new Date(head.modifiedAt).toUTCString(),
+    'content-length': String(head.size),
+    ...overridden(request.query),
+  };
+  const body = request.operation === 'HeadObject' ? '' : (objects.read(key) ?? '');
+  return body instanceof Readable ? { status: 200, headers, body: '', stream: body } : { status: 200, headers, body };
+}
+
+/** `response-content-type` and its like, which a signed request may ask for. */
+function overridden(query: URLSearchParams): Record<string, string> {
+  const asked = [...query].filter(([name]) => name.startsWith('response-'));
+  return Object.fromEntries(asked.map(([name, value]) => [name.slice('response-'.length), value]));
 }
 
 function deleteMany(keys: readonly string[], objects: Objects): AwsResponse {

@@ -1,21 +1,22 @@
-import type { AwsRequest } from '../service.ts';
+import type { AwsRequest, SignedRequest } from '../service.ts';
 import { AwsFault } from '../wire.ts';
+import type { NewObject } from './objects.ts';
 
 /** Headers of an upload that belong to the object. */
 const KEPT =
   /^(content-type|content-encoding|content-disposition|content-language|cache-control|x-amz-meta-.*|x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256))$/;
 
-interface Upload {
-  readonly body: Buffer;
-  readonly headers: Record<string, string>;
+/** SDKs may send an object in signed or unsigned chunks with checksums behind (`aws-chunked`). */
+export function isChunked({ headers }: Pick<SignedRequest, 'headers'>): boolean {
+  const isSigned = String(headers['x-amz-content-sha256']).startsWith('STREAMING-');
+  return isSigned || String(headers['content-encoding'] ?? '').includes('aws-chunked');
 }
 
-/** The object inside an upload: SDKs may send it in signed or unsigned chunks with checksums behind (`aws-chunked`). */
-export function readUpload(request: AwsRequest): Upload {
+/** The object inside a request. */
+export function readUpload(request: AwsRequest): NewObject {
   const encoding = String(request.headers['content-encoding'] ?? '');
-  const chunked =
-    encoding.includes('aws-chunked') || String(request.headers['x-amz-content-sha256']).startsWith('STREAMING-');
-  const { body, trailers } = chunked ? unchunk(request.body) : { body: request.body, trailers: {} };
+  const whole = { body: request.draft ?? request.body, trailers: {} };
+  const { body, trailers } = isChunked(request) ? unchunk(request.body) : whole;
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries({ ...request.headers, ...trailers })) {
     if (KEPT.test(name) && value !== undefined) headers[name] = String(value);
