@@ -14,6 +14,8 @@ type ApiPorts = Pick<
   | 'files'
   | 'blobs'
   | 'leftovers'
+  | 'uploads'
+  | 'blobUploads'
   | 'skills'
   | 'skillArchives'
   | 'apiKeys'

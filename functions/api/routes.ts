@@ -21,6 +21,7 @@ import { resourceOperations } from './operations/resources.ts';
 import { sessionOperations } from './operations/sessions.ts';
 import { skillOperations } from './operations/skills.ts';
 import { threadOperations } from './operations/threads.ts';
+import { uploadOperations } from './operations/uploads.ts';
 import { vaultOperations } from './operations/vaults.ts';
 import { NOT_YET } from './not-yet.ts';
 
@@ -65,6 +66,7 @@ const built = [
   ...resourceOperations,
   ...eventOperations,
   ...fileOperations,
+  ...uploadOperations,
   ...skillOperations,
   ...vaultOperations,
   ...credentialOperations,

@@ -12,7 +12,7 @@ import { createTable, type Key, type Table, type Write } from '#aws/table.ts';
 const LEFTOVERS = 'LEFTOVERS';
 
 const Stored = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('blob'), blob: BlobKey, holder: z.string() }),
+  z.object({ type: z.literal('blob'), blob: BlobKey, holder: z.string(), upload: z.string().optional() }),
   z.object({ type: z.literal('skill'), holder: z.string() }),
   z.object({ type: z.literal('copies'), workspace: WorkspaceId, session: SessionId }),
 ]);

@@ -8,18 +8,25 @@ interface Presigned {
   /** S3 refuses the URL earlier when the function's own credentials end earlier. */
   readonly seconds: number;
   readonly query?: Readonly<Record<string, string>>;
+  /** Exactly as many bytes as the body must have. @default any number */
+  readonly bytes?: number;
 }
 
 export function createPresigner(env: Env, bucket: string): (asked: Presigned) => Promise<string> {
   const region = setting(env, 'AWS_REGION');
   const endpoint = serviceEndpoint(env, 's3', region);
   const credentials = roleCredentials(env);
-  return async ({ method, key, seconds, query = {} }) => {
+  /** Of signing keys, which are the same for a day. */
+  const cache = new Map<string, ArrayBuffer>();
+  return async ({ method, key, seconds, query = {}, bytes }) => {
     const url = new URL(`/${bucket}/${key}`, endpoint);
     for (const [name, value] of Object.entries({ ...query, 'X-Amz-Expires': String(seconds) })) {
       url.searchParams.set(name, value);
     }
-    const signer = new AwsV4Signer({ ...credentials, url: url.href, method, region, service: 's3', signQuery: true });
+    // Clients send their length with any body that they have whole, so it can be a part of what is signed.
+    const headers = bytes === undefined ? {} : { 'content-length': String(bytes) };
+    const asked = { url: url.href, method, headers, allHeaders: true };
+    const signer = new AwsV4Signer({ ...credentials, ...asked, region, service: 's3', signQuery: true, cache });
     return (await signer.sign()).url.href;
   };
 }

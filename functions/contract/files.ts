@@ -20,8 +20,11 @@ export function isFilename(name: string): boolean {
 
 export const Filename = z.string().refine(isFilename, 'must have 1 to 255 characters, and none of < > : " | ? * \\ /');
 
-/** How long a client may have a file kept. */
-export const ExpiresInSeconds = z.coerce.number().int().min(3600).max(7_776_000);
+/** How long a client may have a file kept, in seconds. */
+export const FileLifetime = z.int().min(3600).max(7_776_000);
+
+/** In a form, where numbers are text. */
+export const ExpiresInSeconds = z.coerce.number().pipe(FileLifetime);
 
 export const FileScope = z.object({ type: z.literal('session'), id: SessionId }).meta({ id: 'FileScope' });
 

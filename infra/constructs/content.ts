@@ -21,8 +21,12 @@ export class Content extends Construct {
       encryption: BucketEncryption.S3_MANAGED,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       enforceSSL: true,
-      // After 30 days an environment builds its packages again, and gets newer ones where it named no version.
-      lifecycleRules: [{ prefix: PACKAGES, expiration: Duration.days(30) }],
+      lifecycleRules: [
+        // After 30 days an environment builds its packages again, and gets newer ones where it named no version.
+        { prefix: PACKAGES, expiration: Duration.days(30) },
+        // Uploads end after an hour, and the sweep removes their parts. One that died before its row was written has none.
+        { abortIncompleteMultipartUploadAfter: Duration.days(1) },
+      ],
       removalPolicy: props.removalPolicy,
     });
     Validations.of(this.bucket).acknowledge({
@@ -81,7 +85,7 @@ export class Content extends Construct {
   }
 
   grantRemoveBlobs(remover: EntryFunction): void {
-    this.#grantBlobs(remover, ['s3:DeleteObject']);
+    this.#grantBlobs(remover, ['s3:DeleteObject', 's3:AbortMultipartUpload']);
   }
 
   #grantBlobs(grantee: EntryFunction, actions: readonly string[]): void {

@@ -1,5 +1,6 @@
 import { ResponseType, type RestApi } from 'aws-cdk-lib/aws-apigateway';
 import { MAX_BODY_BYTES } from '#contract/content.ts';
+import { MAX_FILE_BYTES } from '#contract/files.ts';
 
 /** The errors that API Gateway answers by itself, in the form of the contract, so that the SDK knows them. */
 const ERRORS = [
@@ -37,7 +38,9 @@ const ERRORS = [
     statusCode: '413',
     error: 'request_too_large',
     // API Gateway takes 10 MB; the function behind it takes less.
-    message: `The request body is larger than the limit of ${MAX_BODY_BYTES / 1_000_000} MB.`,
+    message:
+      `The request body is larger than the limit of ${MAX_BODY_BYTES / 1_000_000} MB. Files of up to ${MAX_FILE_BYTES / 1_000_000} MB ` +
+      'are taken by POST /v1/x/uploads and by npx brainstem upload FILE.',
   },
   {
     // API Gateway answers so when no route matches.

@@ -9,11 +9,12 @@ import { givenBy, ROWS } from './core-rows.ts';
 import { MEMORY_ROWS } from './memory-rows.ts';
 import { RESOURCE_ROWS } from './resource-rows.ts';
 import { THREAD_ROWS } from './thread-rows.ts';
+import { UPLOAD_ROWS } from './upload-rows.ts';
 import { VAULT_ROWS } from './vault-rows.ts';
 
-const ALL = [...ROWS, ...VAULT_ROWS, ...MEMORY_ROWS, ...RESOURCE_ROWS, ...THREAD_ROWS];
+const ALL = [...ROWS, ...VAULT_ROWS, ...MEMORY_ROWS, ...RESOURCE_ROWS, ...THREAD_ROWS, ...UPLOAD_ROWS];
 
-const OPERATIONS = 57;
+const OPERATIONS = 61;
 
 describe('an operation of the contract', () => {
   let service: Service;

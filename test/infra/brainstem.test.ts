@@ -188,7 +188,7 @@ describe('rights: each function may do exactly what the design says', () => {
         'records/index/list': 'dynamodb:Query',
         'records/index/scope': 'dynamodb:Query',
         'content/sesn_*': objects,
-        'content/blobs/*': 's3:DeleteObject',
+        'content/blobs/*': 's3:AbortMultipartUpload s3:DeleteObject',
         run: 'states:ListExecutions states:StartExecution',
         'tasks/*': 'ecs:DescribeTasks ecs:StopTask',
         memory: 'dynamodb:DeleteItem dynamodb:Query',
@@ -527,10 +527,11 @@ describe('a build of packages in the template', () => {
     expect(JSON.parse(String(provision && setting(provision, 'PACKAGES_SOURCES')))).toEqual(sources);
   });
 
-  test('leaves archives that expire after a month', () => {
+  test('leaves archives that expire after a month, in a bucket that ends uploads which nothing completes', () => {
     const ofContent = all('AWS::S3::Bucket').filter((bucket) => JSON.stringify(bucket).includes('packages/'));
+    const unfinished = { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 }, Status: 'Enabled' };
     expect(ofContent).toMatchObject([
-      { LifecycleConfiguration: { Rules: [{ Prefix: 'packages/', ExpirationInDays: 30 }] } },
+      { LifecycleConfiguration: { Rules: [{ Prefix: 'packages/', ExpirationInDays: 30 }, unfinished] } },
     ]);
   });
 });

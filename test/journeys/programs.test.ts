@@ -24,16 +24,17 @@ describe('the programs in the documents', () => {
     await service.close();
   });
 
-  async function run(page: string): Promise<string> {
-    const blocks = [...readFileSync(join(ROOT, page), 'utf8').matchAll(/^```ts\n([^]*?)^```/gm)];
-    const program = blocks.map(([, code = '']) => code).find((code) => code.startsWith('import Anthropic'));
+  async function run(page: string, which = 0, ...args: readonly string[]): Promise<string> {
+    const blocks = [...readFileSync(join(ROOT, page), 'utf8').matchAll(/^```(?:ts|js)\n([^]*?)^```/gm)];
+    const programs = blocks.map(([, code = '']) => code).filter((code) => /^import Anthropic/m.test(code));
+    const program = programs[which];
     if (program === undefined) throw new Error(`${page} has no program`);
     const { baseUrl, apiKey } = service.runtime;
     const client = `new Anthropic({ baseURL: 'http://127.0.0.1:8787', apiKey: '…' })`;
     expect(program).toContain(client);
     const file = join(folder, `${page.replaceAll('/', '-')}.mjs`);
     writeFileSync(file, program.replace(client, `new Anthropic({ baseURL: '${baseUrl}', apiKey: '${apiKey}' })`));
-    return (await promisify(execFile)(process.execPath, [file])).stdout;
+    return (await promisify(execFile)(process.execPath, [file, ...args])).stdout;
   }
 
   it('of README.md: the first program prints the events of one turn', async () => {
@@ -55,5 +56,14 @@ describe('the programs in the documents', () => {
     const printed = (await run('docs/files-memory-skills.md')).trim().split('\n');
     expect(printed).toContain('cities.csv (the session has a copy)');
     expect(printed).toContain('report.md Oslo,717710');
+  });
+
+  it('of docs/files-memory-skills.md: the program for large files uploads one', async () => {
+    const large = join(folder, 'large.bin');
+    writeFileSync(large, Buffer.alloc(12_000_000, 'large '));
+    const printed = (await run('docs/files-memory-skills.md', 1, large)).trim();
+    expect(printed).toMatch(/^file_\w+ 12000000$/);
+    const [file] = (await service.client.beta.files.list({ betas: [] })).data;
+    expect(printed).toContain(file?.id);
   });
 });

@@ -1,6 +1,7 @@
 /** The contract of Blobs, on the local S3. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BlobKey } from '#contract/files.ts';
+import type { BlobUpload } from '#core/ports/blobs.ts';
 import { createBlobs } from '#aws/files/blobs.s3.ts';
 import { newToken } from '#aws/stamp.ts';
 import { removeScratchDirs, startWorld, type AwsWorld } from '#test/infra/local/aws/aws.fixture.ts';
@@ -51,5 +52,55 @@ describe('blobs in S3', () => {
     await blobs.remove(blob);
     await blobs.remove(blob);
     await expect(blobs.get(blob)).rejects.toMatchObject({ code: 'content_unavailable' });
+  });
+
+  describe('stored in parts', () => {
+    const PART = 5 * 1024 * 1024;
+    const [first, last] = [Buffer.alloc(PART, 'first '), Buffer.from('and last')];
+
+    async function sent(upload: BlobUpload, number: number, part: Buffer): Promise<string> {
+      const url = await blobs.signPart(upload, { number, bytes: part.length, seconds: 60 });
+      const response = await fetch(url, { method: 'PUT', body: new Uint8Array(part) });
+      expect(response.status).toBe(200);
+      return (response.headers.get('etag') ?? '').replaceAll('"', '');
+    }
+    async function begun() {
+      const upload = await blobs.begin(aBlob());
+      const parts = [
+        { number: 1, etag: await sent(upload, 1, first) },
+        { number: 2, etag: await sent(upload, 2, last) },
+      ];
+      return { upload, parts, size: first.length + last.length };
+    }
+
+    it('are there when the parts are joined, and a repeat finds them', async () => {
+      const { upload, parts, size } = await begun();
+      await expect(blobs.get(upload.blob)).rejects.toMatchObject({ code: 'content_unavailable' });
+      expect(await blobs.join(upload, parts, size)).toBe('joined');
+      expect((await read(upload.blob)).equals(Buffer.concat([first, last]))).toBe(true);
+      expect(await blobs.join(upload, parts, size)).toBe('joined');
+    });
+
+    it('are not there when a part or the size is another', async () => {
+      const { upload, parts, size } = await begun();
+      const [one] = parts;
+      if (one === undefined) throw new Error('the upload has no parts');
+      expect(await blobs.join(upload, parts, size - 1)).toBe('wrong size');
+      expect(await blobs.join(upload, [one, { number: 2, etag: one.etag }], size)).toBe('wrong parts');
+      expect(await blobs.join(upload, [one, { number: 3, etag: one.etag }], size)).toBe('wrong parts');
+      await expect(blobs.get(upload.blob)).rejects.toMatchObject({ code: 'content_unavailable' });
+      expect(await blobs.join(upload, parts, size)).toBe('joined');
+    });
+
+    it('are gone with their parts when they were removed, once or twice', async () => {
+      const [{ upload, parts, size }, joined] = [await begun(), await begun()];
+      for (let time = 0; time < 2; time += 1) await blobs.remove(upload.blob, upload.upload);
+      expect(await blobs.join(upload, parts, size)).toBe('gone');
+      const late = await blobs.signPart(upload, { number: 1, bytes: 1, seconds: 60 });
+      expect((await fetch(late, { method: 'PUT', body: 'x' })).status).toBe(404);
+      expect(await blobs.join(joined.upload, joined.parts, joined.size)).toBe('joined');
+      await blobs.remove(joined.upload.blob, joined.upload.upload);
+      expect(await blobs.join(joined.upload, joined.parts, joined.size)).toBe('gone');
+    });
   });
 });

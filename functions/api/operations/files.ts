@@ -15,7 +15,7 @@ import { listRequest, recordPage } from '../record-page.ts';
 
 const Params = z.object({ file_id: FileId });
 
-const MIME_TYPES = { typeOf: (name: string) => getMimeType(name), extensionOf: getExtension };
+export const MIME_TYPES = { typeOf: (name: string) => getMimeType(name), extensionOf: getExtension };
 
 /** A part without a filename is text, so bytes that are no text must come with one. */
 const FormFile = z
@@ -26,7 +26,7 @@ const FileUpload = z.strictObject({ file: FormFile, expires_in_seconds: ExpiresI
 
 const upload = operation({
   route: 'POST /v1/files',
-  summary: 'Upload a file of up to 4 MB',
+  summary: 'Upload a file of up to 4 MB; POST /v1/x/uploads takes larger ones',
   form: true,
   body: FileUpload,
   response: FileMetadata,

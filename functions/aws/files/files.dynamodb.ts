@@ -10,7 +10,17 @@ import type { AbandonedCopies, FileRecords, StoredFile } from '#core/ports/files
 import { announcing, holding } from '#aws/leftovers.dynamodb.ts';
 import { listRows } from '#aws/list-rows.ts';
 import { isOf, json, listKeys, parseRow } from '#aws/row.ts';
-import { createTable, EXISTS, IS_NEW, mustBeSaved, type Columns, type Key, type Row } from '#aws/table.ts';
+import {
+  createTable,
+  EXISTS,
+  IS_NEW,
+  mustBeSaved,
+  type Columns,
+  type Key,
+  type Row,
+  type Table,
+  type Write,
+} from '#aws/table.ts';
 
 const FILE = 'file';
 /** In one transaction of DynamoDB. */
@@ -52,13 +62,7 @@ export function createFileRecords(dynamodb: DynamoDBClient, name: string): FileR
 
   return {
     async create(workspace, stored) {
-      const { file } = stored;
-      // The bytes go when the file expires, and its row goes later.
-      const until = file.expires_at === null ? null : later(file.expires_at, GRACE_MS);
-      const held = holding(table, leftoverOf(workspace, stored), { at: file.created_at, until });
-      const listed = listKeys(workspace, FILE, placeOf(file));
-      const row = { ...fileRow(workspace, stored), ...listed, ...scopeKeys(file, workspace) };
-      mustBeSaved(await table.transact([table.putting(row, { when: [IS_NEW] }), held]));
+      mustBeSaved(await table.transact(creating(table, workspace, stored)));
     },
 
     find,
@@ -103,6 +107,19 @@ export function createFileRecords(dynamodb: DynamoDBClient, name: string): FileR
       }
     },
   };
+}
+
+/** The writes that make a file of a blob that was announced. */
+export function creating(table: Table, workspace: WorkspaceId, stored: StoredFile): readonly Write[] {
+  const { file } = stored;
+  // The bytes go when the file expires, and its row goes later.
+  const until = file.expires_at === null ? null : later(file.expires_at, GRACE_MS);
+  const listed = listKeys(workspace, FILE, placeOf(file));
+  const row = { ...fileRow(workspace, stored), ...listed, ...scopeKeys(file, workspace) };
+  return [
+    table.putting(row, { when: [IS_NEW] }),
+    holding(table, leftoverOf(workspace, stored), { at: file.created_at, until }),
+  ];
 }
 
 function fileKey(workspace: string, id: string): Key {

@@ -9,6 +9,7 @@ import { createAuditSigner } from '#aws/audit/audit-signer.lambda.ts';
 import { createAuditTrail } from '#aws/audit/audit-trail.dynamodb.ts';
 import { createBlobs } from '#aws/files/blobs.s3.ts';
 import { createFileRecords } from '#aws/files/files.dynamodb.ts';
+import { createUploadRecords } from '#aws/files/uploads.dynamodb.ts';
 import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
 import { createContentRemover } from '#aws/session/content-remover.s3.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
@@ -48,13 +49,16 @@ export function apiWorld(env: Env) {
   const { logTable, recordsTable } = tables;
   const bucket = setting(env, 'CONTENT_BUCKET');
   const ports = runPorts(env, tables);
+  const blobs = createBlobs(env, bucket);
   return {
     ...ports,
     agents: createAgentRecords(dynamodb, recordsTable),
     environments: createEnvironmentRecords(dynamodb, recordsTable),
     sessions: createSessionRecords({ ...tables, plannedSandbox }),
     files: createFileRecords(dynamodb, recordsTable),
-    blobs: createBlobs(env, bucket),
+    blobs,
+    uploads: createUploadRecords(dynamodb, recordsTable),
+    blobUploads: blobs,
     leftovers: createLeftovers(dynamodb, recordsTable),
     skills: createSkillRecords(dynamodb, recordsTable),
     skillArchives: createSkillArchives(),

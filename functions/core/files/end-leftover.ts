@@ -22,7 +22,7 @@ export async function endLeftover(
 ): Promise<'held' | 'ended'> {
   const { leftover } = due;
   const isHeld = await leftovers.isHeld(leftover, now);
-  if (!isHeld && leftover.type === 'blob') await blobRemover.remove(leftover.blob);
+  if (!isHeld && leftover.type === 'blob') await blobRemover.remove(leftover.blob, leftover.upload);
   if (!isHeld && leftover.type === 'copies') await abandonedCopies.abandon(leftover.workspace, leftover.session, now);
   if (!isHeld && leftover.type === 'skill') await abandonedVersions.abandonVersions(leftover.holder, now);
   await leftovers.forget(due, now);

@@ -1,6 +1,6 @@
 /** Stores bytes that no row names yet, and files: the bytes first, and then the row. */
 import { BlobKey, type FileMetadata } from '#contract/files.ts';
-import { FileId, type WorkspaceId } from '#contract/ids.ts';
+import { FileId, type Instant, type WorkspaceId } from '#contract/ids.ts';
 import { familyOf } from '#core/files/copy.ts';
 import { dueAfter } from '#core/files/end-leftover.ts';
 import type { NewBlob } from '#core/ports/blobs.ts';
@@ -33,14 +33,9 @@ interface NewFile extends Pick<FileMetadata, 'filename' | 'mime_type' | 'size_by
   readonly expiresInSeconds: number | null;
 }
 
-/** Gives a new file its id and instants. */
-function newFile(
-  { expiresInSeconds, ...given }: NewFile,
-  { newToken, stamp }: Pick<Ports, 'newToken' | 'stamp'>,
-): FileMetadata {
-  const at = stamp.now();
+export function newFile(id: FileId, { expiresInSeconds, ...given }: NewFile, at: Instant): FileMetadata {
   const expires_at = expiresInSeconds === null ? null : later(at, expiresInSeconds * 1000);
-  return { id: FileId.parse(`file_${newToken()}`), type: 'file', ...given, created_at: at, expires_at };
+  return { id, type: 'file', ...given, created_at: at, expires_at };
 }
 
 export async function storeFile(
@@ -48,7 +43,7 @@ export async function storeFile(
   { workspace, ...given }: NewFile & { readonly workspace: WorkspaceId },
   bytes: NewBlob['bytes'],
 ): Promise<StoredFile> {
-  const file = newFile(given, world);
+  const file = newFile(FileId.parse(`file_${world.newToken()}`), given, world.stamp.now());
   const blob = await storeBlob(world, fileHolder(workspace, file.id), { sizeBytes: file.size_bytes, bytes });
   await world.files.create(workspace, { file, blob });
   return { file, blob };

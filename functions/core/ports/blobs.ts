@@ -19,15 +19,41 @@ export interface Blobs {
   put(blob: NewBlob): Promise<void>;
 }
 
+/** A blob that is stored in parts, by clients that have URLs for them. It exists when the parts are joined. */
+export interface BlobUpload {
+  readonly blob: BlobKey;
+  /** S3's name of the upload. */
+  readonly upload: string;
+}
+
+export interface BlobUploads {
+  /** One that nothing names costs nothing, and S3 ends it after some days. */
+  begin(blob: BlobKey): Promise<BlobUpload>;
+  /** A URL that takes one PUT body after the other, each as this part and with exactly this many bytes. */
+  signPart(
+    upload: BlobUpload,
+    part: { readonly number: number; readonly bytes: number; readonly seconds: number },
+  ): Promise<string>;
+  /**
+   * The blob is made of these parts, in this order, if they have `sizeBytes` together. `gone`: there is no such upload, and
+   * no blob. A repeat finds the blob.
+   */
+  join(
+    upload: BlobUpload,
+    parts: readonly { readonly number: number; readonly etag: string }[],
+    sizeBytes: number,
+  ): Promise<'joined' | 'wrong parts' | 'wrong size' | 'gone'>;
+}
+
 export interface BlobRemover {
-  /** A blob that does not exist is removed too. */
-  remove(blob: BlobKey): Promise<void>;
+  /** A blob that does not exist is removed too. With `upload`, its parts go first, so that they cannot be joined any more. */
+  remove(blob: BlobKey, upload?: string): Promise<void>;
 }
 
 /** What stays behind when a process dies, or when its last row goes. */
 export type Leftover =
-  /** A blob, and the partition of the records table whose rows may name it in their column `blob`. */
-  | { readonly type: 'blob'; readonly blob: BlobKey; readonly holder: string }
+  /** A blob, and the partition of the records table whose rows may name it in their column `blob`. It may be in parts yet. */
+  | { readonly type: 'blob'; readonly blob: BlobKey; readonly holder: string; readonly upload?: string | undefined }
   /** The versions of a skill that was removed: the rows of this partition. */
   | { readonly type: 'skill'; readonly holder: string }
   /** Copies of files for a session, which may not exist. */

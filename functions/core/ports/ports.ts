@@ -4,7 +4,7 @@
  */
 import type { Audit, AuditedCalls, AuditSigner, AuditTrail } from '#core/ports/audit.ts';
 import type { AuthorizationServers } from '#core/ports/authorization-server.ts';
-import type { BlobRemover, Blobs, Leftovers } from '#core/ports/blobs.ts';
+import type { BlobRemover, Blobs, BlobUploads, Leftovers } from '#core/ports/blobs.ts';
 import type { CallMarks } from '#core/ports/call-marks.ts';
 import type { Sha256 } from '#core/ports/canonical-json.ts';
 import type { ConnectionLinks, ConnectionRecords, RegisteredClients } from '#core/ports/connection-records.ts';
@@ -36,6 +36,7 @@ import type { Pause, Stamp } from '#core/ports/stamp.ts';
 import type { TokenBuckets } from '#core/ports/token-bucket.ts';
 import type { Tokens } from '#core/ports/tokens.ts';
 import type { ToolPins } from '#core/ports/tool-pins.ts';
+import type { UploadRecords } from '#core/ports/uploads.ts';
 import type { CredentialRecords, RefreshLeases, VaultRecords } from '#core/ports/vault-records.ts';
 
 export interface Ports {
@@ -62,6 +63,8 @@ export interface Ports {
   readonly abandonedCopies: AbandonedCopies;
   readonly blobs: Blobs;
   readonly blobRemover: BlobRemover;
+  readonly uploads: UploadRecords;
+  readonly blobUploads: BlobUploads;
   readonly leftovers: Leftovers;
   // Skills.
   readonly skills: SkillRecords;

@@ -12,6 +12,7 @@ import { createAuditTrail } from '#aws/audit/audit-trail.dynamodb.ts';
 import { createChainEnds } from '#aws/audit/chain-ends.dynamodb.ts';
 import { createConnectionRecords } from '#aws/connect/connection-records.dynamodb.ts';
 import { createFileRecords } from '#aws/files/files.dynamodb.ts';
+import { createUploadRecords } from '#aws/files/uploads.dynamodb.ts';
 import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
 import { createSkillArchives } from '#aws/skills/skill-archives.zip.ts';
 import { createSkillRecords } from '#aws/skills/skills.dynamodb.ts';
@@ -103,6 +104,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     ...{ ends: createChainEnds(dynamodb, db.auditTable), key: createKey(), kept: createKept() },
     now: createStamp().now,
   };
+  const blobs = createMemoryBlobs();
   const world = {
     log: createSessionLog(tables),
     runs: {
@@ -116,7 +118,9 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     environments: createEnvironmentRecords(dynamodb, recordsTable),
     sessions: createSessionRecords({ ...tables, plannedSandbox }),
     files: createFileRecords(dynamodb, recordsTable),
-    blobs: createMemoryBlobs(),
+    blobs,
+    blobUploads: blobs,
+    uploads: createUploadRecords(dynamodb, recordsTable),
     leftovers: createLeftovers(dynamodb, recordsTable),
     skills: createSkillRecords(dynamodb, recordsTable),
     skillArchives: createSkillArchives(),
