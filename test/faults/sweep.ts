@@ -3,6 +3,10 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { later } from '#core/ports/stamp.ts';
+import { createBlobs } from '#aws/files/blobs.s3.ts';
+import { createFileRecords } from '#aws/files/files.dynamodb.ts';
+import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
+import { createSkillRecords } from '#aws/skills/skills.dynamodb.ts';
 import { createContentStore } from '#aws/session/content.s3.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
@@ -14,6 +18,7 @@ import { setting } from '#aws/settings.ts';
 import { createStamp, pause } from '#aws/stamp.ts';
 import { serviceOf } from '#infra/local/lambda/environment.ts';
 import type { Service } from '#test/journeys/service.ts';
+import { endLeftovers } from '../../functions/sweep/end-leftovers.ts';
 import { endPendingCredentials } from '../../functions/sweep/end-pending-credentials.ts';
 import { sweep } from '../../functions/sweep/sweep.ts';
 
@@ -30,6 +35,15 @@ function asSweep({ runtime }: Service) {
   return { part, client };
 }
 
+function environmentOf({ endpoint, region, credentials }: ReturnType<typeof asSweep>['client']) {
+  return {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  };
+}
+
 export async function sweepNow(service: Service): Promise<void> {
   const { part, client } = asSweep(service);
   const dynamodb = new DynamoDBClient(client);
@@ -38,15 +52,7 @@ export async function sweepNow(service: Service): Promise<void> {
     dynamodb,
     recordsTable,
     logTable: setting(part.environment, 'LOG_TABLE'),
-    content: createContentStore(
-      {
-        AWS_ENDPOINT_URL: client.endpoint,
-        AWS_REGION: client.region,
-        AWS_ACCESS_KEY_ID: client.credentials.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: client.credentials.secretAccessKey,
-      },
-      setting(part.environment, 'CONTENT_BUCKET'),
-    ),
+    content: createContentStore(environmentOf(client), setting(part.environment, 'CONTENT_BUCKET')),
     newName: crypto.randomUUID.bind(crypto),
   });
   const sfn = new SFNClient(client);
@@ -68,6 +74,21 @@ export async function sweepNow(service: Service): Promise<void> {
     new Date(Date.now() + 1000).toISOString(),
   );
   for (const each of [dynamodb, sfn]) each.destroy();
+}
+
+/** Removes what is announced as left over by now. */
+export async function sweepLeftovers(service: Service): Promise<void> {
+  const { part, client } = asSweep(service);
+  const dynamodb = new DynamoDBClient(client);
+  const table = setting(part.environment, 'RECORDS_TABLE');
+  const leftovers = {
+    leftovers: createLeftovers(dynamodb, table),
+    abandonedCopies: createFileRecords(dynamodb, table),
+    abandonedVersions: createSkillRecords(dynamodb, table),
+    blobRemover: createBlobs(environmentOf(client), setting(part.environment, 'CONTENT_BUCKET')),
+  };
+  await endLeftovers({ leftovers, journal: createJournal() }, later(createStamp().now(), 1000));
+  dynamodb.destroy();
 }
 
 /** Runs sweep as if this much time had passed. */
