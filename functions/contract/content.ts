@@ -1,6 +1,6 @@
 /** Content blocks of events. */
 import * as z from 'zod';
-import { notYetType } from './not-yet.ts';
+import { FileId } from './ids.ts';
 
 /** The model's provider refuses every request with half a surrogate pair in it. */
 export const MALFORMED = 'must be well-formed Unicode';
@@ -43,7 +43,7 @@ export const wellFormed = (maxChars: number) => z.string().max(maxChars).refine(
 
 /** Below the 6 MB that one synchronous Lambda invocation carries, with room for the JSON around it. */
 export const MAX_BODY_BYTES = 5_000_000;
-const MAX_TEXT_CHARS = 4_000_000;
+export const MAX_TEXT_CHARS = 4_000_000;
 
 export const TextBlock = z
   .object({ type: z.literal('text'), text: z.string().max(MAX_TEXT_CHARS) })
@@ -67,11 +67,17 @@ const PlainTextSource = z.strictObject({
   data: SaidText,
 });
 
-const ImageSource = z.discriminatedUnion('type', [
-  base64Of(['image/jpeg', 'image/png', 'image/gif', 'image/webp']),
+const IMAGE_TYPES = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'] as const;
+/** What the file held when it was sent is kept beside the event (`HeldFile` in `entries.ts`). */
+const FileSource = z.strictObject({ type: z.literal('file'), file_id: FileId });
+
+const ImageSource = z.discriminatedUnion('type', [base64Of(IMAGE_TYPES), UrlSource, FileSource]);
+const DocumentSource = z.discriminatedUnion('type', [
+  base64Of(['application/pdf']),
   UrlSource,
+  PlainTextSource,
+  FileSource,
 ]);
-const DocumentSource = z.discriminatedUnion('type', [base64Of(['application/pdf']), UrlSource, PlainTextSource]);
 
 export const ImageBlock = z.strictObject({ type: z.literal('image'), source: ImageSource }).meta({ id: 'ImageBlock' });
 export const DocumentBlock = z
@@ -93,11 +99,6 @@ const SearchResultBlock = z
   })
   .meta({ id: 'SearchResultBlock' });
 
-const FileSource = notYetType('file', 'file sources are not supported yet: send base64, url or text');
-const SentImage = z.strictObject({
-  type: z.literal('image'),
-  source: z.discriminatedUnion('type', [...ImageSource.options, FileSource]),
-});
 /** A text in base64 is stored as the text that it is, because the provider takes base64 for PDFs only. */
 const Base64Text = base64Of(['text/plain']).transform(({ data }, context) => {
   const bytes = Buffer.from(data, 'base64');
@@ -126,7 +127,7 @@ const MAX_BLOCKS = 1000;
 
 /** The content of a client's message. */
 export const UserContent = z
-  .array(z.discriminatedUnion('type', [SentText, SentImage, SentDocument]))
+  .array(z.discriminatedUnion('type', [SentText, ImageBlock, SentDocument]))
   .min(1)
   .max(MAX_BLOCKS);
 export type UserContent = z.infer<typeof UserContent>;
@@ -136,7 +137,7 @@ export const ToolResultInput = z
   .array(
     z.discriminatedUnion('type', [
       z.strictObject({ type: z.literal('text'), text: WellFormedText }),
-      SentImage,
+      ImageBlock,
       SentDocument,
       SentSearchResult,
     ]),
@@ -152,3 +153,16 @@ export const ToolContent = z.array(
   z.discriminatedUnion('type', [TextBlock, ImageBlock, DocumentBlock, SearchResultBlock]),
 );
 export type ToolContent = z.infer<typeof ToolContent>;
+
+/** The images and documents of a content that name a file, and the place of each among its blocks. */
+export function filesIn(content: ToolContent): readonly { readonly index: number; readonly block: FileBlock }[] {
+  return content.flatMap((block, index) => (isFileBlock(block) ? [{ index, block }] : []));
+}
+
+type FileBlock = Extract<ToolContent[number], { type: 'image' | 'document' }> & {
+  readonly source: z.infer<typeof FileSource>;
+};
+
+function isFileBlock(block: ToolContent[number]): block is FileBlock {
+  return (block.type === 'image' || block.type === 'document') && block.source.type === 'file';
+}

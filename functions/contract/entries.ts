@@ -4,8 +4,9 @@
  */
 import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
-import { SessionEvent, StopReason } from './events.ts';
-import { EnvironmentId, EventId, Instant, Position, ThreadId, WorkspaceId } from './ids.ts';
+import { type QueuedMessage, SessionEvent, StopReason } from './events.ts';
+import { BlobKey } from './files.ts';
+import { EnvironmentId, EventId, FileId, Instant, Position, ThreadId, WorkspaceId } from './ids.ts';
 import { OfferedTool } from './mcp.ts';
 import { SessionStatus } from './sessions.ts';
 import { Usage } from './usage.ts';
@@ -86,8 +87,35 @@ export const LogRecord = z.discriminatedUnion('kind', [
 export type LogRecord = z.infer<typeof LogRecord>;
 export type RecordOf<Kind extends LogRecord['kind']> = Extract<LogRecord, { kind: Kind }>;
 
-export const Entry = z.union([z.object({ event: SessionEvent }), z.object({ record: LogRecord })]);
+/** What a file held when an event with it was accepted: the file may be deleted or expire since. */
+export const HeldFile = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('text'), media_type: z.literal('text/plain'), data: z.string() }),
+  /** An image or a PDF. Its bytes stay where they are: the session has a copy of the file, by reference. */
+  z.object({
+    type: z.literal('blob'),
+    media_type: z.string(),
+    blob: BlobKey,
+    /** Characters of base64. */
+    chars: z.int().min(1),
+    /** The longer side of an image, pixels. */
+    side: z.int().min(1).optional(),
+  }),
+]);
+export type HeldFile = z.infer<typeof HeldFile>;
+
+/** By the ids of the files that an event names. */
+const HeldFiles = z.record(FileId, HeldFile);
+export type HeldFiles = z.infer<typeof HeldFiles>;
+
+/** An event is stored as its client sees it; `files` are those that its content names. */
+export const Entry = z.union([
+  z.object({ event: SessionEvent, files: HeldFiles.optional() }),
+  z.object({ record: LogRecord }),
+]);
 export type Entry = z.infer<typeof Entry>;
+
+/** The entry of a message that waits until the agent takes it. */
+export type QueuedEntry = Extract<Entry, { event: unknown }> & { readonly event: QueuedMessage };
 
 export function eventIn(entry: Entry | null | undefined): SessionEvent | null {
   return entry != null && 'event' in entry ? entry.event : null;

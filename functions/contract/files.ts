@@ -1,7 +1,6 @@
 /** Files: bytes with a name, which a client uploads or a session's sandbox writes. They never change. */
 import * as z from 'zod';
 import { FileId, Instant, SessionId } from './ids.ts';
-import { isWellFormed } from './content.ts';
 
 /** The key of an object that holds the bytes of a file or a skill. It is random, and no client ever sees it. */
 export const BlobKey = z
@@ -15,7 +14,7 @@ export const MAX_FILENAME_CHARS = 255;
 
 /** Characters that no operating system, header or path takes for anything else than a part of the name. */
 export function isFilename(name: string): boolean {
-  return isWellFormed(name) && /^[^<>:"|?*\\/\p{Cc}]{1,255}$/u.test(name) && name !== '.' && name !== '..';
+  return name.isWellFormed() && /^[^<>:"|?*\\/\p{Cc}]{1,255}$/u.test(name) && name !== '.' && name !== '..';
 }
 
 export const Filename = z.string().refine(isFilename, 'must have 1 to 255 characters, and none of < > : " | ? * \\ /');

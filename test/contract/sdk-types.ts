@@ -65,12 +65,14 @@ import type { Vault, VaultCreate, VaultDeleted, VaultUpdate } from '#contract/va
 
 /** Requests for features that are not built; they are refused by name. */
 type LaterAgentField = 'multiagent' | 'skills';
-/** The same for content in files and for IAM roles. */
-type LaterVariant = 'file' | 'aws_role';
+/** The same for IAM roles. */
+type LaterVariant = 'aws_role';
 /** Fields of responses that no request may have. */
 type ToldVariant = 'redacted';
 /** Where the SDK has a string, the contract has a narrower type; of two scopes it refuses one. */
 type NarrowerField = 'inference_geo' | 'scope';
+/** The same in a field that must be there. */
+type NarrowerRequired = 'media_type';
 
 /** A type as JSON has it, without undefined fields. */
 type Wire<T> = T extends string | number | boolean | null
@@ -104,7 +106,7 @@ type Offered<T> = T extends string | number | boolean | null
     ? never
     : T extends readonly (infer Item)[]
       ? Offered<Item>[]
-      : { [Key in keyof T as Exclude<Key, NarrowerField>]: Offered<T[Key]> };
+      : { [Key in keyof T as Exclude<Key, NarrowerField>]: Key extends NarrowerRequired ? never : Offered<T[Key]> };
 
 type Page<Item extends z.ZodType> = Wire<z.infer<ReturnType<typeof pageOf<Item>>>>;
 type TwoWayPage<Item extends z.ZodType> = Wire<z.infer<ReturnType<typeof bidirectionalPageOf<Item>>>>;

@@ -151,6 +151,7 @@ describe('rights: each function may do exactly what the design says', () => {
         records: write,
         previews: 'dynamodb:GetItem dynamodb:PutItem',
         'content/sesn_*': objects,
+        'content/blobs/*': 's3:GetObject',
         'model key': 'secretsmanager:DescribeSecret secretsmanager:GetSecretValue',
         provision: 'lambda:InvokeFunction',
         'mcp-proxy': 'lambda:InvokeFunction',

@@ -1,8 +1,10 @@
 /** Files into a session and out of it, through the official SDK and a real sandbox. */
 import Anthropic, { toFile } from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { follow } from '#test/journeys/follower.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+import { png } from '#test/model/png.ts';
 
 const BETAS = ['managed-agents-2026-04-01' as const];
 
@@ -108,5 +110,41 @@ describe('a session with files', () => {
     const session = await sessionWith(mounts);
     expect(session.resources).toHaveLength(500);
     expect(await run(session.id, 'cat /mnt/session/uploads/many/*.txt | wc -c')).toContain(String(500 * 1024));
+  });
+
+  it('shows its model files that messages name, also after they are deleted', async () => {
+    const bytes = png(40, 30);
+    const uploads = [toFile(bytes, 'map.png'), toFile(Buffer.from('city,people\nOslo,717710\n'), 'cities.csv')];
+    const [map = '', cities = ''] = await Promise.all(
+      uploads.map(async (file) => (await beta.files.upload({ file: await file, betas: BETAS })).id),
+    );
+    const content = [
+      { type: 'image' as const, source: { type: 'file' as const, file_id: map } },
+      { type: 'document' as const, source: { type: 'file' as const, file_id: cities }, title: 'Cities' },
+      { type: 'text' as const, text: 'Which is it?' },
+    ];
+    service.standIn.script(() => ({ text: 'Oslo.' }));
+    const session = await sessionWith([]);
+    const follower = await follow(service, session.id);
+    await beta.sessions.events.send(session.id, { events: [{ type: 'user.message', content }] });
+    await follower.idle();
+    expect(ofType(follower.since(), 'user.message').map((event) => event.content)).toContainEqual(content);
+    follower.leave();
+    await Promise.all([map, cities].map((id) => beta.files.delete(id, { betas: BETAS })));
+    await service.converse(session.id, 'Are you sure?');
+    const shown = { type: 'base64', media_type: 'image/png', data: bytes.toString('base64') };
+    const text = { type: 'text', media_type: 'text/plain', data: 'city,people\nOslo,717710\n' };
+    const asked = service.standIn.requests.slice(-2).map(({ request }) => request.messages[0]?.content);
+    const blocks = [
+      { type: 'image', source: shown },
+      { type: 'document', source: text, title: 'Cities' },
+    ];
+    expect(asked).toMatchObject([
+      [...blocks, { type: 'text' }],
+      [...blocks, { type: 'text' }],
+    ]);
+    expect(service.standIn.refusals).toEqual([]);
+    const again = beta.sessions.events.send(session.id, { events: [{ type: 'user.message', content }] });
+    await expect(again).rejects.toMatchObject({ status: 400 });
   });
 });

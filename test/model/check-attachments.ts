@@ -1,5 +1,5 @@
 /** The rules for images, documents and search results, each alone and all of a request together. */
-import { mediaTypeOf, sizeOf } from '#core/hands/media.ts';
+import { mediaTypeOf, sizeOf } from '#core/model/media.ts';
 import { isFields, listOf, type Fields } from './fields.ts';
 
 const IMAGE_TYPES: ReadonlySet<unknown> = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp']);

@@ -84,7 +84,7 @@ describe('the records of files', () => {
     const [workspace, session] = [aWorkspace(), aSession()];
     const source = await created(workspace);
     const output = await created(workspace, { scope: { type: 'session', id: session }, downloadable: true });
-    const copying = copyOf(source, { session, token: newToken(), at: SOON });
+    const copying = copyOf(source, { session, token: newToken(), at: SOON, listed: 'in its session' });
     expect(await files.copy(workspace, [copying])).toBeNull();
     expect(await files.find(workspace, copying.copy.file.id)).toEqual(copying.copy);
     expect(await listed(workspace, session)).toEqual([copying.copy.file.id, output.file.id]);
@@ -105,7 +105,7 @@ describe('the records of files', () => {
   it('keep their bytes while a copy of them exists, and lose them with the last', async () => {
     const workspace = aWorkspace();
     const source = await created(workspace);
-    const copying = copyOf(source, { session: aSession(), token: newToken(), at: AT });
+    const copying = copyOf(source, { session: aSession(), token: newToken(), at: AT, listed: 'in its session' });
     await files.copy(workspace, [copying]);
     expect(await files.remove(workspace, source.file.id, SOON)).toBe(true);
     expect(await files.remove(workspace, source.file.id, SOON)).toBe(false);
@@ -118,11 +118,15 @@ describe('the records of files', () => {
   it('are copied 500 at once, and a source that is gone is told by its index', async () => {
     const [workspace, session] = [aWorkspace(), aSession()];
     const source = await created(workspace);
-    const copies = Array.from({ length: 500 }, () => copyOf(source, { session, token: newToken(), at: AT }));
+    const copies = Array.from({ length: 500 }, () =>
+      copyOf(source, { session, token: newToken(), at: AT, listed: 'in its session' }),
+    );
     expect(await files.copy(workspace, copies)).toBeNull();
     expect(await files.copy(aWorkspace(), copies.slice(0, 1))).toBe(0);
-    const gone = copyOf(aFile(), { session, token: newToken(), at: AT });
-    const more = copies.slice(0, 60).map(({ source: of }) => copyOf(of, { session, token: newToken(), at: AT }));
+    const gone = copyOf(aFile(), { session, token: newToken(), at: AT, listed: 'in its session' });
+    const more = copies
+      .slice(0, 60)
+      .map(({ source: of }) => copyOf(of, { session, token: newToken(), at: AT, listed: 'in its session' }));
     expect(await files.copy(workspace, [...more, gone])).toBe(60);
     expect(
       await files.findAll(
@@ -145,7 +149,7 @@ describe('the records of files', () => {
     const [workspace, session] = [aWorkspace(), aSession()];
     const source = await created(workspace);
     const output = await created(workspace, { scope: { type: 'session', id: session } });
-    const copying = copyOf(source, { session, token: newToken(), at: AT });
+    const copying = copyOf(source, { session, token: newToken(), at: AT, listed: 'in its session' });
     await leftovers.announce({ type: 'copies', workspace, session }, dueAfter(AT));
     await files.copy(workspace, [copying]);
     await sweep(SOON);

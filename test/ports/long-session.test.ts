@@ -27,6 +27,7 @@ import {
   send,
   steadyStamp,
   toolUse,
+  NO_FILES,
 } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
@@ -124,6 +125,7 @@ describe('a session much longer than the model’s window', () => {
         log,
         hands: HANDS,
         history: histories[reads.length % histories.length] ?? createHistory(log),
+        attachedFiles: NO_FILES,
         model,
         warming: { warm: async () => undefined },
         ...NO_MCP,

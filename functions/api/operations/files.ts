@@ -91,9 +91,9 @@ function pageWith(data: FileMetadata[], more: { readonly has_more: boolean; read
 async function filesRequest(
   world: Pick<ApiWorld, 'files'>,
   workspace: WorkspaceId,
-  { limit = DEFAULT_LIMIT, page, after_id, before_id }: FilesQuery,
+  { limit = DEFAULT_LIMIT, page, after_id, before_id, scope_id }: FilesQuery,
 ): Promise<ListRequest | RequestRefusal> {
-  const request = listRequest('files', { limit, page, include_archived: true }, workspace);
+  const request = listRequest('files', { limit, page, include_archived: scope_id === undefined }, workspace);
   const beside = after_id ?? before_id;
   if (isRefusal(request) || beside === undefined) return request;
   const stored = await world.files.find(workspace, beside);

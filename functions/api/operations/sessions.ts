@@ -9,13 +9,16 @@ import { overrideAgent } from '#core/agents/override.ts';
 import { retiredModel } from '#core/tools/agent-rules.ts';
 import { resolveSkills, snapshotOf } from '#core/agents/resolve.ts';
 import { refusedServer } from '#core/environments/reach.ts';
+import type { PlannedAttachments } from '#core/files/attach-files.ts';
 import { removeSessionFiles } from '#core/files/remove-session-files.ts';
 import { packageList } from '#core/hands/packages.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
+import { planFor } from '#core/session/attach.ts';
 import { change } from '#core/session/change.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { refusedRequest } from '#core/session/commands.ts';
 import { createSession } from '#core/session/create.ts';
+import { nameFiles } from '#core/session/decide-send.ts';
 import { newContents, withSkills, writeCopies } from '#core/session/new-contents.ts';
 import { sessionSkills, type SessionSkill } from '#core/skills/session-skills.ts';
 import { storeAndStart } from '#core/session/send.ts';
@@ -48,16 +51,18 @@ const create = operation({
     const resources = await newContents(world, { workspace, session }, body.resources ?? []);
     if (isRefusal(resources)) return resources;
     const given = withSkills(resources, skills);
-    const { contents, copies } = given;
+    const { contents } = given;
+    const attached = await initialFiles(call, { workspace, session, model: agent.model.id });
+    if (isRefusal(attached)) return attached;
     const created = createSession(
       body,
-      { workspace, session, agent, environment: environment.id, ...given },
+      { workspace, session, agent, environment: environment.id, ...given, ...attached },
       world.stamp,
     );
     if (created.status === 'refused') {
       return refusedRequest(created, (field) => field.replace(/^events/, 'initial_events'));
     }
-    const gone = await writeCopies(world, { workspace, session }, copies);
+    const gone = await writeCopies(world, { workspace, session }, [...given.copies, ...attached.copies]);
     if (gone !== null) return gone;
     const { details, first } = created;
     const begins = first.state.run === 0 ? null : { key: first.key, run: first.state.run, at: first.at };
@@ -73,6 +78,15 @@ const create = operation({
     return viewSession(record, first.at);
   },
 });
+
+/** Of the session's first events. */
+async function initialFiles(
+  { world, body }: Call<unknown, unknown, SessionCreate>,
+  to: Parameters<typeof planFor>[1],
+): Promise<PlannedAttachments | RequestRefusal> {
+  const events = body.initial_events ?? [];
+  return nameFiles(events) ? planFor(world, to, { list: 'initial_events', events }) : { files: {}, copies: [] };
+}
 
 /** The agent and the environment that the request names, if a session with its vaults may have them. */
 async function partsOf(

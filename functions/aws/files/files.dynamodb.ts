@@ -78,7 +78,11 @@ export function createFileRecords(dynamodb: DynamoDBClient, name: string): FileR
     remove,
 
     async copy(workspace, copies) {
-      const rows = copies.map(({ copy }) => ({ ...fileRow(workspace, copy), ...scopeKeys(copy.file, workspace) }));
+      const rows = copies.map(({ copy, listed }) => ({
+        ...fileRow(workspace, copy),
+        ...scopeKeys(copy.file, workspace),
+        archivedAt: listed === 'nowhere' ? copy.file.created_at : null,
+      }));
       const puts = rows.map((row) => table.putting(row, { when: [IS_NEW] }));
       for (const written of await Promise.all(chunks(puts, WRITES_AT_ONCE).map((part) => table.transact(part)))) {
         mustBeSaved(written);

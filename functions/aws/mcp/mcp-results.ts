@@ -1,7 +1,7 @@
 /** Turns answers of the SDK into those of the port. */
 import type { CallToolResult, ContentBlock, Tool } from '@modelcontextprotocol/client';
 import type { McpTool, ToolHints } from '#contract/mcp.ts';
-import { mediaTypeOf } from '#core/hands/media.ts';
+import { mediaTypeOf } from '#core/model/media.ts';
 import { isTextual } from '#core/hands/web-content.ts';
 import type { McpBlock, McpCalled } from '#core/ports/mcp-client.ts';
 

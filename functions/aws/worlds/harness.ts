@@ -1,10 +1,12 @@
 /** What the harness's world has with every model provider; a file per provider adds its client, for the bundles' size. */
 import { Hands } from '#contract/run.ts';
 import { SilenceSeconds } from '#contract/models.ts';
+import { createAttachedFiles } from '#core/harness/attached-files.ts';
 import { createHistory } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import type { Model } from '#core/ports/model.ts';
 import { createDynamoDb } from '#aws/clients.ts';
+import { createBlobs } from '#aws/files/blobs.s3.ts';
 import { createProvisioner } from '#aws/hands/provisioner.lambda.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createMcpProxy } from '#aws/mcp/mcp-proxy.lambda.ts';
@@ -24,6 +26,7 @@ export function harnessWorld(env: Env, model: Model): HarnessWorld {
   return {
     log,
     history: createHistory(log),
+    attachedFiles: createAttachedFiles({ blobs: createBlobs(env, setting(env, 'CONTENT_BUCKET')) }),
     model,
     hands: jsonSetting(env, 'HANDS', Hands),
     warming: createProvisioner(env, setting(env, 'PROVISION_FUNCTION_NAME')),

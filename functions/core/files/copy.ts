@@ -10,15 +10,18 @@ export function familyOf(id: string): string {
   return id.slice(0, FAMILY_CHARS);
 }
 
+interface NewCopy extends Pick<FileCopy, 'listed'> {
+  readonly session: SessionId;
+  readonly token: string;
+  readonly at: Instant;
+}
+
 /** A copy does not expire: it lives as long as its session. */
-export function copyOf(
-  source: StoredFile,
-  { session, token, at }: { readonly session: SessionId; readonly token: string; readonly at: Instant },
-): FileCopy {
+export function copyOf(source: StoredFile, { session, token, at, listed }: NewCopy): FileCopy {
   const id = FileId.parse(`${familyOf(source.file.id)}${token}`);
   const scope = { type: 'session' as const, id: session };
   const file = { ...source.file, id, created_at: at, downloadable: false, expires_at: null, scope };
-  return { source, copy: { file, blob: source.blob } };
+  return { source, copy: { file, blob: source.blob }, listed };
 }
 
 export function isExpired({ file: { expires_at } }: StoredFile, now: Instant): boolean {

@@ -43,7 +43,7 @@ export async function planFiles(
     if (source === null || place === undefined) return noSuchFile(field);
     const { expires_at } = source.file;
     if (expires_at !== null && expires_at <= at) return unfit(`${field}file_id: the file has expired`);
-    const copy = copyOf(source, { session, token: newToken(), at });
+    const copy = copyOf(source, { session, token: newToken(), at, listed: 'in its session' });
     const id = ResourceId.parse(`sesrsc_${newToken()}`);
     const from = { file: source.file.id, blob: source.blob, bytes: source.file.size_bytes, also: place.also };
     const stamps = { created_at: at, updated_at: at };

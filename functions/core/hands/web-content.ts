@@ -1,6 +1,6 @@
 /** From an HTTP answer to the content that the model is shown. */
 import type { Content } from '#contract/content.ts';
-import { mediaTypeOf, sizeOf, type MediaType } from '#core/hands/media.ts';
+import { mediaTypeOf, sizeOf, type MediaType } from '#core/model/media.ts';
 import type { OutboundAnswer, ReadPage } from '#core/ports/outbound.ts';
 
 /** The provider's own names for what can go wrong with a fetch: models know them. */

@@ -1,12 +1,16 @@
 /** What the provider takes of images, documents and search results, and which of them make room for newer ones. */
 import { isBlank } from '#contract/content.ts';
-import { mediaTypeOf, sizeOf } from '#core/hands/media.ts';
-import { isBedrockId } from '#core/model/habits.ts';
+import type { HeldFile } from '#contract/entries.ts';
+import { mediaTypeOf, sizeOf } from '#core/model/media.ts';
+import {
+  MANY_IMAGES,
+  MAX_IMAGE_CHARS,
+  MAX_IMAGES,
+  MAX_SIDE_AMONG_MANY_PX,
+  MAX_SIDE_PX,
+  maxAttachedChars,
+} from '#core/model/attachment-limits.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
-
-/** Of one image, in base64. */
-const MAX_IMAGE_CHARS = 5 * 1024 * 1024;
-const MAX_SIDE_PX = 8000;
 
 export function acceptableImage(block: ContentBlock): ContentBlock {
   const data = dataOf(block);
@@ -22,7 +26,14 @@ export function acceptableImage(block: ContentBlock): ContentBlock {
   return { ...block, source: { ...Object(block['source']), media_type: type } };
 }
 
-/** The base64 of an attachment; null for one that the provider fetches by itself, and for a text. */
+/** The file of an attachment whose bytes are put into the request last; null for any other. */
+export function heldIn({ source }: ContentBlock): HeldBlob | null {
+  return Object(source).type === 'blob' ? (source as HeldBlob) : null;
+}
+
+type HeldBlob = Extract<HeldFile, { type: 'blob' }>;
+
+/** The base64 of an attachment; null for one that the provider fetches by itself, for a file, and for a text. */
 function dataOf({ source }: ContentBlock): string | null {
   const { type, data } = Object(source);
   return type === 'base64' && typeof data === 'string' ? data : null;
@@ -61,14 +72,6 @@ export function acceptableSearchResult(block: ContentBlock): ContentBlock {
   );
 }
 
-/** Of all attachments: the provider takes 32 MB in one request, and texts need room beside them. */
-const MAX_ATTACHED_CHARS = 24_000_000;
-/** Bedrock takes 20 MB. */
-const MAX_BEDROCK_CHARS = 14_000_000;
-const MAX_IMAGES = 100;
-/** More images than this must all be smaller than `MAX_SIDE_AMONG_MANY_PX`. */
-const MANY_IMAGES = 20;
-const MAX_SIDE_AMONG_MANY_PX = 2000;
 /** So many of the oldest give way at once: each time costs the provider's cache of everything after them. */
 const STEP_ATTACHMENTS = 5;
 
@@ -80,7 +83,7 @@ interface Attachment {
 
 /** How many of the attachments, oldest first, give way to the newest ones in a request to this model. */
 export function givingWay(blocks: readonly ContentBlock[], model: string): number {
-  const maxChars = isBedrockId(model) ? MAX_BEDROCK_CHARS : MAX_ATTACHED_CHARS;
+  const maxChars = maxAttachedChars(model);
   let kept: readonly Attachment[] = [];
   for (const attachment of blocks.map(attachmentOf)) {
     kept = [...kept, attachment];
@@ -100,8 +103,10 @@ function exceeds(attachments: readonly Attachment[], maxChars: number): boolean 
 }
 
 function attachmentOf(block: ContentBlock): Attachment {
-  const data = dataOf(block);
   const isImage = block.type === 'image';
+  const held = heldIn(block);
+  if (held !== null) return { chars: held.chars, isImage, isLarge: (held.side ?? 0) > MAX_SIDE_AMONG_MANY_PX };
+  const data = dataOf(block);
   const type = isImage && data !== null ? mediaTypeOf(headOf(data)) : null;
   const px = data === null || type === null || type === 'application/pdf' ? null : longestSidePx(data, type);
   return { chars: data?.length ?? 0, isImage, isLarge: px !== null && px > MAX_SIDE_AMONG_MANY_PX };

@@ -5,7 +5,6 @@
 import type { SessionAgent } from '#contract/agents.ts';
 import { isBlank } from '#contract/content.ts';
 import { eventIn, recordIn, type Entry, type RecordOf } from '#contract/entries.ts';
-import type { SessionEvent } from '#contract/events.ts';
 import { resultFile } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ToolName } from '#contract/tools.ts';
@@ -16,7 +15,7 @@ import { admit, contentOf, cachedText, isThought, type Admitted, type Said } fro
 import { nameOf } from '#core/harness/attachments.ts';
 import { modelFields } from '#core/model/habits.ts';
 import { shorten, shownToModel } from '#core/model/shorten.ts';
-import { agentIn, agentOf, guideOf, offeredTools, toolsIn } from '#core/model/slice.ts';
+import { agentIn, agentOf, guideOf, offeredTools, toolsIn, withFiles } from '#core/model/slice.ts';
 
 /** From a slice of the log, which begins where the head's state says, to what the model is asked. */
 export function buildRequest(entries: readonly Entry[]): ModelRequest {
@@ -125,7 +124,7 @@ function conversationIn(entries: readonly Entry[], leftOut: ReadonlySet<string>)
   let said: Said[] = [];
   for (const entry of entries) {
     if ('event' in entry) {
-      said.push(...messageOf(entry.event, leftOut));
+      said.push(...messageOf(entry, leftOut));
       continue;
     }
     const { record } = entry;
@@ -155,9 +154,11 @@ it, without mentioning the summary.`;
 
 const ROLES = { 'user.message': 'user', 'system.message': 'system' } as const;
 
-function messageOf(event: SessionEvent, leftOut: ReadonlySet<string>): readonly Said[] {
+type EventEntry = Extract<Entry, { event: unknown }>;
+
+function messageOf({ event, files }: EventEntry, leftOut: ReadonlySet<string>): readonly Said[] {
   if ((event.type !== 'user.message' && event.type !== 'system.message') || event.processed_at === null) return [];
-  return [{ role: ROLES[event.type], parts: shownParts(event.id, event.content, leftOut) }];
+  return [{ role: ROLES[event.type], parts: shownParts(event.id, withFiles(event.content, files), leftOut) }];
 }
 
 function shownParts(source: string, content: readonly ContentBlock[], leftOut: ReadonlySet<string>): Said['parts'] {
@@ -300,7 +301,7 @@ function allResults(entries: readonly Entry[]): readonly [EventId, ToolResult][]
   return entries.flatMap((entry) => {
     const agent = agentIn(entry);
     if (agent !== null) fileOf = hasReader(agent) ? resultFile : NO_FILE;
-    return 'event' in entry ? resultOf(entry.event, fileOf) : [];
+    return 'event' in entry ? resultOf(entry, fileOf) : [];
   });
 }
 
@@ -308,7 +309,7 @@ function hasReader(agent: SessionAgent): boolean {
   return enabledTools(agent).some((name) => READERS.has(name));
 }
 
-function resultOf(event: SessionEvent, fileOf: FileOf): readonly [EventId, ToolResult][] {
+function resultOf({ event, files }: EventEntry, fileOf: FileOf): readonly [EventId, ToolResult][] {
   switch (event.type) {
     case 'agent.tool_result':
       return [[event.tool_use_id, { content: event.content, isError: event.is_error }]];
@@ -317,8 +318,10 @@ function resultOf(event: SessionEvent, fileOf: FileOf): readonly [EventId, ToolR
       const content = shownToModel(event.content, fileOf(call));
       return [[call, { content, isError: event.is_error }]];
     }
-    case 'user.custom_tool_result':
-      return [[event.custom_tool_use_id, { content: event.content ?? [], isError: event.is_error ?? false }]];
+    case 'user.custom_tool_result': {
+      const content = withFiles(event.content ?? [], files);
+      return [[event.custom_tool_use_id, { content, isError: event.is_error ?? false }]];
+    }
     default:
       return [];
   }

@@ -294,6 +294,13 @@ export function blocksIn(block: ContentBlock): readonly ContentBlock[] {
   return block.type === 'tool_result' && Array.isArray(block['content']) ? block['content'] : [block];
 }
 
+/** Whether the bytes of files have to be put into the request. */
+export function holdsFiles({ messages }: ModelRequest): boolean {
+  return messages.some(({ content }) =>
+    content.some((block) => blocksIn(block).some(({ source }) => Object(source).type === 'blob')),
+  );
+}
+
 /** Whether any block is so: most conversations hold words and calls alone. */
 function hold(said: readonly Said[], isSo: (block: ContentBlock) => boolean): boolean {
   return said.some(({ parts }) =>

@@ -3,9 +3,8 @@
  * function reads only the log's tail: that keeps the turn's cost flat while the session grows. Losing the memory costs
  * a longer read and nothing else, and the longest is that of a slice.
  */
-import { eventIn, type Entry } from '#contract/entries.ts';
+import type { Entry, QueuedEntry } from '#contract/entries.ts';
 import { LOG_START, positionAfter, type Position } from '#contract/ids.ts';
-import type { QueuedMessage } from '#contract/events.ts';
 import type { Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { change, type Changed } from '#core/session/change.ts';
@@ -94,11 +93,15 @@ function charsOf({ first, entries }: Slice, before: Kept | undefined): number {
 }
 
 /** The queued messages with their content, oldest first; a slice begins before all of them. */
-export function queuedMessages(slice: Slice): readonly QueuedMessage[] {
+export function queuedMessages(slice: Slice): readonly QueuedEntry[] {
   return slice.head.state.queued.flatMap(({ position }) => {
-    const event = eventIn(slice.entries[position - slice.first]);
-    return event?.type === 'user.message' || event?.type === 'system.message' ? [event] : [];
+    const entry = slice.entries[position - slice.first];
+    return entry !== undefined && isMessage(entry) ? [entry] : [];
   });
+}
+
+function isMessage(entry: Entry): entry is QueuedEntry {
+  return 'event' in entry && (entry.event.type === 'user.message' || entry.event.type === 'system.message');
 }
 
 function nameOf(key: LogKey): string {

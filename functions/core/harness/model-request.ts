@@ -5,7 +5,9 @@
  * lost claim cuts the request off.
  */
 import type { EventId } from '#contract/ids.ts';
-import type { QueuedMessage, TurnErrorType } from '#contract/events.ts';
+import type { QueuedEntry } from '#contract/entries.ts';
+import type { TurnErrorType } from '#contract/events.ts';
+import { holdsFiles } from '#core/harness/gate.ts';
 import { backoffSeconds } from '#core/harness/next.ts';
 import { sliceAfter, type Slice } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
@@ -33,7 +35,7 @@ type ModelReply =
 export interface Purpose {
   readonly request: EventId;
   /** The queued messages that the request reads. */
-  readonly taken: readonly QueuedMessage[];
+  readonly taken: readonly QueuedEntry[];
   readonly listener: ModelListener;
   build(slice: Slice): ModelRequest;
   /** The command that the answer means; `fail` for an answer that is of no use. */
@@ -83,7 +85,7 @@ export async function requestModel(
 
 /** Asks the model and measures it. */
 function listen(
-  { model, stamp }: Pick<TurnWorld, 'model' | 'stamp'>,
+  { model, stamp, attachedFiles }: Pick<TurnWorld, 'model' | 'stamp' | 'attachedFiles'>,
   { listener }: Purpose,
   { request, signal }: { readonly request: ModelRequest; readonly signal: AbortSignal },
 ) {
@@ -95,7 +97,9 @@ function listen(
     ttftMs ??= sinceBegan();
     listener.onFirstToken();
   };
-  const heard = model.ask(request, { ...listener, onFirstToken }, signal).then<ModelReply, ModelReply>(
+  const ask = (whole: ModelRequest) => model.ask(whole, { ...listener, onFirstToken }, signal);
+  const asked = holdsFiles(request) ? attachedFiles.fill(request).then(ask) : ask(request);
+  const heard = asked.then<ModelReply, ModelReply>(
     (answer) => ({ status: 'answer', answer }),
     (error: unknown) => ({ status: 'error', error }),
   );

@@ -1,4 +1,5 @@
 import type { Hands } from '#contract/run.ts';
+import type { AttachedFiles } from '#core/harness/attached-files.ts';
 import type { History } from '#core/harness/history.ts';
 import type { Ports } from '#core/ports/ports.ts';
 
@@ -7,5 +8,6 @@ export interface TurnWorld extends Pick<
   'log' | 'model' | 'mcp' | 'previews' | 'warming' | 'stamp' | 'pause' | 'sha256' | 'journal'
 > {
   readonly history: History;
+  readonly attachedFiles: AttachedFiles;
   readonly hands: Hands;
 }

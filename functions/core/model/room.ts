@@ -90,8 +90,7 @@ function tokensOfBlock(block: ContentBlock): number {
 }
 
 function tokensOfDocument(source: unknown): number {
-  const { type, data } = Object(source);
-  const chars = typeof data === 'string' ? data.length : 0;
+  const { type, data, chars = typeof data === 'string' ? data.length : 0 } = Object(source);
   if (type === 'url') return FETCHED_DOCUMENT_TOKENS;
   return Math.ceil(chars / (type === 'text' ? CHARS_PER_TOKEN : PDF_CHARS_PER_TOKEN));
 }

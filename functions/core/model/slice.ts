@@ -1,8 +1,18 @@
 /** What a slice of the log says of its agent, of the tools that servers offer it, and of its last answer. */
 import type { SessionAgent } from '#contract/agents.ts';
-import { eventIn, recordIn, type Entry } from '#contract/entries.ts';
+import { eventIn, recordIn, type Entry, type HeldFiles } from '#contract/entries.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
+
+/** The content of an event, with what its files hold in place of their ids. */
+export function withFiles(content: readonly ContentBlock[], files: HeldFiles | undefined): readonly ContentBlock[] {
+  if (files === undefined) return content;
+  const held = new Map<unknown, HeldFiles[keyof HeldFiles]>(Object.entries(files));
+  return content.map((block) => {
+    const source = held.get(Object(block['source']).file_id);
+    return source === undefined ? block : { ...block, source };
+  });
+}
 
 /** The agent as it is from this entry on; null where the entry leaves it as it was. */
 export function agentIn(entry: Entry): SessionAgent | null {

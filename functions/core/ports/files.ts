@@ -12,6 +12,8 @@ export interface FileCopy {
   readonly source: StoredFile;
   /** Names the same blob; its id is made by `copyOf` (core/files/copy.ts). */
   readonly copy: StoredFile;
+  /** A resource is a file of its session. What a message names is none: it only has to last as long as the session. */
+  readonly listed: 'in its session' | 'nowhere';
 }
 
 /**
@@ -28,12 +30,15 @@ export interface FileRecords {
   find(workspace: WorkspaceId, id: FileId): Promise<StoredFile | null>;
   /** In the order of the ids; null for an id without a file. */
   findAll(workspace: WorkspaceId, ids: readonly FileId[]): Promise<readonly (StoredFile | null)[]>;
-  /** Files of the workspace without the copies for sessions, or with `scope` the files of one session, copies included. */
+  /**
+   * Files of the workspace without the copies for sessions, or with `scope` the files of one session, copies included. Copies
+   * that are listed nowhere count as archived.
+   */
   list(request: ListRequest, scope: SessionId | null): Promise<Rows<StoredFile>>;
   /** Removes the row and announces its blob. Whether there was one; a repeat changes nothing. */
   remove(workspace: WorkspaceId, id: FileId, at: Instant): Promise<boolean>;
   /**
-   * Writes the rows of copies, and no bytes. They are listed in their session only. Answers the index of a copy whose source
+   * Writes the rows of copies, and no bytes. They are listed in their session at most. Answers the index of a copy whose source
    * is gone, and then there are no copies; null when all are written. A process that dies may leave some of them: the caller
    * announces them as leftovers of a session that does not exist yet.
    */

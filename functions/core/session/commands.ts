@@ -1,8 +1,8 @@
 /** The commands that a session takes, and the two kinds of decisions on them. */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { ToolContent } from '#contract/content.ts';
-import type { Entry } from '#contract/entries.ts';
-import type { EventInput, QueuedMessage, TurnErrorType } from '#contract/events.ts';
+import type { Entry, HeldFiles, QueuedEntry } from '#contract/entries.ts';
+import type { EventInput, TurnErrorType } from '#contract/events.ts';
 import type { EventId, Position } from '#contract/ids.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
 import type { Metadata } from '#contract/metadata.ts';
@@ -16,10 +16,13 @@ import type { Head } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
 
 export type Command =
-  /** A client's events, all or none: messages start a run or wait in the queue, the others take effect at once. */
-  | { readonly do: 'send'; readonly events: readonly EventInput[] }
+  /**
+   * A client's events, all or none: messages start a run or wait in the queue, the others take effect at once. `files` are
+   * all that they name.
+   */
+  | { readonly do: 'send'; readonly events: readonly EventInput[]; readonly files?: HeldFiles }
   /** Claims the next model request; `taken` are the queued messages that it will read. */
-  | { readonly do: 'claim'; readonly request: EventId; readonly taken: readonly QueuedMessage[] }
+  | { readonly do: 'claim'; readonly request: EventId; readonly taken: readonly QueuedEntry[] }
   | {
       readonly do: 'answer';
       readonly request: EventId;
@@ -57,10 +60,10 @@ export type Command =
       /** Tokens of an answer that could not be used. */
       readonly usage?: ModelUsage;
       /** Queued messages of a request that takes none: they leave the queue when this request is exhausted. */
-      readonly taken?: readonly QueuedMessage[];
+      readonly taken?: readonly QueuedEntry[];
     }
   /** The turn ends unfinished. Queued messages that are not `taken` are dropped. */
-  | { readonly do: 'give up'; readonly cause: GivingUp; readonly taken: readonly QueuedMessage[] }
+  | { readonly do: 'give up'; readonly cause: GivingUp; readonly taken: readonly QueuedEntry[] }
   | {
       readonly do: 'result';
       readonly call: EventId;

@@ -1,7 +1,7 @@
 /** A new session: its details, and the first append of its log, which takes the agent as it is now. */
 import type { SessionAgent } from '#contract/agents.ts';
 import { primaryThread, type EnvironmentId, type SessionId, type WorkspaceId } from '#contract/ids.ts';
-import type { Entry } from '#contract/entries.ts';
+import type { Entry, HeldFiles } from '#contract/entries.ts';
 import type { SessionContents } from '#contract/resources.ts';
 import type { SessionCreate } from '#contract/sessions.ts';
 import type { Append, SessionDetails } from '#core/ports/session-log.ts';
@@ -25,6 +25,8 @@ interface Parts {
   readonly contents: SessionContents | null;
   /** What the model is told of them, and never otherwise while the session lives. */
   readonly guide?: string;
+  /** Those that the first events name. */
+  readonly files?: HeldFiles;
 }
 
 export function createSession(input: SessionCreate, parts: Parts, stamp: Stamp): NewSession | Refusal {
@@ -37,7 +39,8 @@ export function createSession(input: SessionCreate, parts: Parts, stamp: Stamp):
     ...(parts.contents === null ? [] : [{ record: { kind: 'contents.changed' as const, at } }]),
   ];
   // Its first messages are sent in the append that creates it, so a session is never seen without them.
-  const sent = decide(fold(null, created), { do: 'send', events: input.initial_events ?? [] }, stamp);
+  const events = input.initial_events ?? [];
+  const sent = decide(fold(null, created), { do: 'send', events, ...(parts.files && { files: parts.files }) }, stamp);
   if (sent.status === 'refused') return sent;
   return {
     status: 'created',

@@ -1,6 +1,6 @@
 /** Decisions about a model request: its claim, a summary, and failures. Answers are in `decide-answer.ts`. */
-import type { Entry, SessionState } from '#contract/entries.ts';
-import type { QueuedMessage, TurnErrorType } from '#contract/events.ts';
+import type { Entry, QueuedEntry, SessionState } from '#contract/entries.ts';
+import type { TurnErrorType } from '#contract/events.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, extended, type CommandTo, type Decision, type GivingUp } from '#core/session/commands.ts';
@@ -73,8 +73,8 @@ export function decideFail(head: Head, command: CommandTo<'fail'>, stamp: Stamp)
 }
 
 /** Queued messages that the command does not take: they may have come after the command was made. */
-function untaken({ queued }: SessionState, taken: readonly QueuedMessage[]): SessionState['queued'] {
-  return queued.filter(({ id }) => !taken.some((message) => message.id === id));
+function untaken({ queued }: SessionState, taken: readonly QueuedEntry[]): SessionState['queued'] {
+  return queued.filter(({ id }) => !taken.some(({ event: message }) => message.id === id));
 }
 
 const GIVING_UP: Readonly<Record<GivingUp, { readonly type: TurnErrorType; readonly message: string }>> = {

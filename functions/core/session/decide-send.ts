@@ -3,13 +3,21 @@
  * results take effect in the append that accepts them, so no process has to act on them afterwards: a process that works
  * on a request or call that they end loses its next append.
  */
-import type { OpenCall, SessionState } from '#contract/entries.ts';
+import { filesIn, type ToolContent } from '#contract/content.ts';
+import type { Entry, HeldFile, HeldFiles, OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventInput } from '#contract/events.ts';
-import type { EventId } from '#contract/ids.ts';
+import type { EventId, FileId } from '#contract/ids.ts';
 import { habitsOf } from '#core/model/habits.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
-import { decided, extended, type Decided, type Decision, type Refusal } from '#core/session/commands.ts';
+import {
+  decided,
+  extended,
+  type CommandTo,
+  type Decided,
+  type Decision,
+  type Refusal,
+} from '#core/session/commands.ts';
 import { afterWaiting, closeRequest, event, goIdle, resultOf } from '#core/session/entries.ts';
 import { blockedCalls, isActive } from '#core/session/waiting.ts';
 
@@ -22,14 +30,14 @@ const MAX_QUEUED_CHARS = 20_000_000;
 /** The API's own words. */
 const INTERRUPTED = 'Tool execution was interrupted before completion. Please retry.';
 
-export function decideSend(head: Head, inputs: readonly EventInput[], stamp: Stamp): Decision {
+export function decideSend(head: Head, { events: inputs, files }: CommandTo<'send'>, stamp: Stamp): Decision {
   if (head.state.status === 'terminated') {
     return { status: 'refused', message: 'the session is terminated and accepts no further events' };
   }
   let accepted = decided(head);
   for (const [index, input] of inputs.entries()) {
     const field = `events.${index}`;
-    const next = accept({ before: accepted, field, inputs, index, stamp }, input);
+    const next = accept({ before: accepted, field, inputs, index, files, stamp }, input);
     if (next.status === 'refused') return next;
     accepted = next;
   }
@@ -42,6 +50,7 @@ interface Accepting {
   readonly field: string;
   readonly inputs: readonly EventInput[];
   readonly index: number;
+  readonly files: HeldFiles | undefined;
   readonly stamp: Stamp;
 }
 
@@ -66,29 +75,31 @@ function accept(accepting: Accepting, input: EventInput): Decision {
   }
 }
 
-function acceptMessage({ before, field, stamp }: Accepting, input: InputOf<'user.message'>): Decision {
-  const { state } = before.head;
+function acceptMessage(accepting: Accepting, input: InputOf<'user.message'>): Decision {
+  const { state } = accepting.before.head;
   const blocked = isActive(state) ? [] : blockedCalls(state);
   if (blocked.length > 0) {
     const ids = blocked.map((call) => call.id).join(', ');
-    return refused(field, `the session requires action on ${ids}: answer these, or send user.interrupt first`);
+    return refused(
+      accepting.field,
+      `the session requires action on ${ids}: answer these, or send user.interrupt first`,
+    );
   }
-  return enqueued(before, input, stamp);
+  return enqueued(accepting, input);
 }
 
-function enqueued(before: Decided, input: InputOf<'user.message' | 'system.message'>, stamp: Stamp): Decision {
+function enqueued({ before, files, stamp }: Accepting, input: InputOf<'user.message' | 'system.message'>): Decision {
   const { queued } = before.head.state;
   const waiting = queued.reduce((chars, message) => chars + message.chars, 0);
   if (queued.length < MAX_QUEUED && waiting <= MAX_QUEUED_CHARS) {
-    return extended(before, [event({ id: stamp.eventId(), processed_at: null, ...input })]);
+    const queuing = event({ id: stamp.eventId(), processed_at: null, ...input });
+    return extended(before, [withHeld(queuing, input.content, files)]);
   }
   return { status: 'refused', message: `too much waits for the agent: at most ${MAX_QUEUED} messages can` };
 }
 
-function acceptSystemMessage(
-  { before, field, inputs, index, stamp }: Accepting,
-  input: InputOf<'system.message'>,
-): Decision {
+function acceptSystemMessage(accepting: Accepting, input: InputOf<'system.message'>): Decision {
+  const { before, field, inputs, index } = accepting;
   const { state } = before.head;
   if (!habitsOf(state.model).midConversationSystem) {
     const errorCode = 'model_does_not_support_mid_conversation_system';
@@ -102,7 +113,7 @@ function acceptSystemMessage(
   if (!follows && !rests) {
     return refused(field, 'a system.message must directly follow a user.message or a user.custom_tool_result');
   }
-  return enqueued(before, input, stamp);
+  return enqueued(accepting, input);
 }
 
 function acceptInterrupt({ before, stamp }: Accepting, input: InputOf<'user.interrupt'>): Decision {
@@ -146,22 +157,43 @@ function acceptConfirmation({ before, field, stamp }: Accepting, input: InputOf<
   ]);
 }
 
-function acceptCustomResult({ before, field, stamp }: Accepting, input: InputOf<'user.custom_tool_result'>): Decision {
+function acceptCustomResult(
+  { before, field, files, stamp }: Accepting,
+  input: InputOf<'user.custom_tool_result'>,
+): Decision {
   const { state } = before.head;
   const call = openCall(state, input.custom_tool_use_id, 'client');
   if (call === null) {
     return refused(`${field}.custom_tool_use_id`, 'is not a custom tool use that waits for a result in this session');
   }
-  return extended(before, [
-    event({
-      id: stamp.eventId(),
-      type: input.type,
-      processed_at: stamp.now(),
-      custom_tool_use_id: input.custom_tool_use_id,
-      ...(input.content == null ? {} : { content: input.content }),
-      ...(input.is_error == null ? {} : { is_error: input.is_error }),
-    }),
-  ]);
+  const result = event({
+    id: stamp.eventId(),
+    type: input.type,
+    processed_at: stamp.now(),
+    custom_tool_use_id: input.custom_tool_use_id,
+    ...(input.content == null ? {} : { content: input.content }),
+    ...(input.is_error == null ? {} : { is_error: input.is_error }),
+  });
+  return extended(before, [withHeld(result, input.content ?? [], files)]);
+}
+
+/** The blocks of an event in which files can be named. */
+export function contentOf(input: EventInput): ToolContent {
+  return input.type === 'user.message' || input.type === 'user.custom_tool_result' ? (input.content ?? []) : [];
+}
+
+export function nameFiles(inputs: readonly EventInput[]): boolean {
+  return inputs.some((input) => filesIn(contentOf(input)).length > 0);
+}
+
+function withHeld(entry: Entry, content: ToolContent, files: HeldFiles = {}): Entry {
+  const named = filesIn(content).map(({ block }): [FileId, HeldFile] => {
+    const { file_id } = block.source;
+    const held = files[file_id];
+    if (held === undefined) throw new TypeError('what the files of events hold is found before they are sent');
+    return [file_id, held];
+  });
+  return named.length === 0 ? entry : { ...entry, files: Object.fromEntries(named) };
 }
 
 function openCall(state: SessionState, id: EventId, waitsFor: OpenCall['waitsFor']): OpenCall | null {

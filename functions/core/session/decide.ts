@@ -12,7 +12,7 @@ import { blockedCalls, isActive, readyCalls } from '#core/session/waiting.ts';
 export function decide(head: Head, command: Command, stamp: Stamp): Decision {
   switch (command.do) {
     case 'send':
-      return decideSend(head, command.events, stamp);
+      return decideSend(head, command, stamp);
     case 'claim':
       return decideClaim(head, command, stamp);
     case 'answer':

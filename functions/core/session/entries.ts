@@ -1,14 +1,7 @@
 /** Groups of entries that always go together, in the API's order. */
 import type { ToolContent } from '#contract/content.ts';
-import type { Entry, OpenCall, SessionState } from '#contract/entries.ts';
-import type {
-  QueuedMessage,
-  SessionErrorBody,
-  SessionEvent,
-  StopDetails,
-  StopReason,
-  TurnErrorType,
-} from '#contract/events.ts';
+import type { Entry, OpenCall, QueuedEntry, SessionState } from '#contract/entries.ts';
+import type { SessionErrorBody, SessionEvent, StopDetails, StopReason, TurnErrorType } from '#contract/events.ts';
 import type { EventId, Instant } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
@@ -35,8 +28,8 @@ export function beginRunning(state: SessionState, stamp: Stamp): readonly Entry[
 }
 
 /** Each queued message appears a second time when the agent takes it. */
-export function take(messages: readonly QueuedMessage[], stamp: Stamp): readonly Entry[] {
-  return messages.map((message) => event({ ...message, processed_at: stamp.now() }));
+export function take(messages: readonly QueuedEntry[], stamp: Stamp): readonly Entry[] {
+  return messages.map((entry) => ({ ...entry, event: { ...entry.event, processed_at: stamp.now() } }));
 }
 
 /** Closes the request that an earlier attempt left open: that attempt died, or will lose its next append. */

@@ -1,9 +1,11 @@
 /** The fold: one entry and the state before it make the state after it. */
-import type { Entry, LogRecord, RecordOf, SessionState } from '#contract/entries.ts';
+import type { Entry, HeldFiles, LogRecord, RecordOf, SessionState } from '#contract/entries.ts';
 import { FIRST_POSITION, LOG_START, positionAfter, type Position } from '#contract/ids.ts';
-import type { EventOf, QueuedMessage, SessionEvent } from '#contract/events.ts';
+import type { EventOf, QueuedMessage } from '#contract/events.ts';
 import { exceededTokens, estimateTokens } from '#core/model/room.ts';
 import { shownToModel } from '#core/model/shorten.ts';
+import { withFiles } from '#core/model/slice.ts';
+import type { ContentBlock } from '#core/ports/model.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import { answered, compacted, listed, addUsage, countWebUse, NO_USAGE } from '#core/session/usage.ts';
 import { withLargeResult } from '#core/session/large-results.ts';
@@ -23,10 +25,12 @@ export function fold(head: Head | null, entries: readonly Entry[]): Head {
   return { position: positionAfter(start, entries.length), state };
 }
 
+type EventEntry = Extract<Entry, { event: unknown }>;
+
 function evolve(state: SessionState | null, entry: Entry, position: Position): SessionState {
   if ('record' in entry && entry.record.kind === 'session.created') return begin(entry.record);
   if (state === null) throw new TypeError('a log begins with session.created');
-  return 'event' in entry ? evolveEvent(state, entry.event, position) : evolveRecord(state, entry.record, position);
+  return 'event' in entry ? evolveEvent(state, entry, position) : evolveRecord(state, entry.record, position);
 }
 
 function begin(record: RecordOf<'session.created'>): SessionState {
@@ -94,17 +98,17 @@ function evolveRecord(state: SessionState, record: LogRecord, position: Position
   }
 }
 
-function evolveEvent(state: SessionState, event: SessionEvent, position: Position): SessionState {
+function evolveEvent(state: SessionState, { event, files }: EventEntry, position: Position): SessionState {
   switch (event.type) {
     case 'user.message':
     case 'system.message':
-      return queueOrTake(state, event, position);
+      return queueOrTake(state, { event, files }, position);
     case 'user.tool_confirmation':
       return event.processed_at === null || event.result === 'deny'
         ? state
         : release(state, event.tool_use_id, { sincePosition: position, isConfirmed: true });
     case 'user.custom_tool_result':
-      return close(state, event.custom_tool_use_id, event.content ?? []);
+      return close(state, event.custom_tool_use_id, withFiles(event.content ?? [], files));
     case 'agent.custom_tool_use':
       return open(state, event, { position, waitsFor: 'client' });
     case 'agent.tool_use':
@@ -175,13 +179,23 @@ function rest(state: SessionState, event: EventOf<'session.status_idle'>): Sessi
   return { ...state, status: 'idle', stopReason: event.stop_reason, failures: 0, queued, runningSince: null };
 }
 
-function queueOrTake(state: SessionState, message: QueuedMessage, position: Position): SessionState {
+function queueOrTake(
+  state: SessionState,
+  { event: message, files }: { readonly event: QueuedMessage; readonly files: HeldFiles | undefined },
+  position: Position,
+): SessionState {
   const others = state.queued.filter(({ id }) => id !== message.id);
-  const tokens = estimateTokens(message.content);
+  const content = withFiles(message.content, files);
+  const tokens = estimateTokens(content);
   if (message.processed_at !== null) {
     const { from, tokens: before } = state.taken ?? { from: position, tokens: 0 };
     return { ...state, queued: others, rounds: 0, taken: { from, tokens: before + tokens } };
   }
-  const chars = JSON.stringify(message.content).length;
+  const chars = content.reduce((sum, block) => sum + heldChars(block), JSON.stringify(content).length);
   return { ...state, queued: [...others, { id: message.id, type: message.type, position, chars, tokens }] };
+}
+
+/** What a request holds of a file beside what its entry does. */
+function heldChars({ source }: ContentBlock): number {
+  return Object(source).chars ?? 0;
 }

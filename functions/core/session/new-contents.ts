@@ -2,10 +2,10 @@
 import type { SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { ResourceInputs, SessionContents } from '#contract/resources.ts';
 import { dueAfter } from '#core/files/end-leftover.ts';
-import { noSuchFile, planFiles, type AskedFile } from '#core/files/mount-files.ts';
+import { planFiles, type AskedFile } from '#core/files/mount-files.ts';
 import { memoryGuide, planStores, type AskedStore } from '#core/memory/mount-stores.ts';
 import { skillGuide, type SessionSkill } from '#core/skills/session-skills.ts';
-import { isRefusal, type RequestRefusal } from '#core/ports/errors.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { FileCopy } from '#core/ports/files.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { isTooLarge, TOO_LARGE } from '#core/session/change-resources.ts';
@@ -53,7 +53,7 @@ export async function writeCopies(
   if (copies.length === 0) return null;
   await leftovers.announce({ type: 'copies', workspace, session }, dueAfter(stamp.now()));
   const gone = await files.copy(workspace, copies);
-  return gone === null ? null : noSuchFile('resources: ');
+  return gone === null ? null : refuse('invalid_request_error', 'file_id: a file was deleted meanwhile');
 }
 
 function isFile(asked: { readonly field: string; readonly input: ResourceInputs[number] }): asked is AskedFile {

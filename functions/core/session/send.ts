@@ -5,7 +5,7 @@
  * is visible waits for it, and one that never sees it finds nothing to do. With the append the events are accepted, also
  * when the start fails: `sweep` starts an active session that has no execution.
  */
-import { eventIn, type Entry, type OpenCall } from '#contract/entries.ts';
+import { eventIn, type Entry, type HeldFiles, type OpenCall } from '#contract/entries.ts';
 import { refusedMcpCalls } from '#core/session/waiting.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { Instant } from '#contract/ids.ts';
@@ -38,8 +38,9 @@ type Sent =
 /** A harness waits longer than this for the append that begins its run, but not for ever. */
 const SLOW_APPEND_MS = 1000;
 
-export async function send(ports: RunPorts, to: From, events: readonly EventInput[]): Promise<Sent> {
-  const done = await changeAndStart(ports, to, { do: 'send', events });
+/** `files` are those that the events name. */
+export async function send(ports: RunPorts, to: From, events: readonly EventInput[], files?: HeldFiles): Promise<Sent> {
+  const done = await changeAndStart(ports, to, { do: 'send', events, ...(files !== undefined && { files }) });
   if (done.status === 'refused') return done;
   return { status: 'accepted', events: acceptedIn(done.entries, events), head: done.head, start: done.start };
 }

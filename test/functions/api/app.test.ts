@@ -234,7 +234,7 @@ describe('a request body', () => {
           { type: 'user.message', content: [{ type: 'document', source: { type: 'file', file_id: 'file_1' } }] },
         ],
       },
-      expect.stringMatching(/^events\.0\.content\.0\.source: file sources are not supported yet/),
+      'events.0.content.0.source.file_id: there is no such file',
     ],
     [
       'events',

@@ -30,7 +30,8 @@ describe('the events API', () => {
     if (head === null) throw new Error('the session has no log');
     await change(api.world, key, head, command(api.world.stamp.eventId()));
   };
-  const claim = (taken: readonly UserMessage[]) => act((request) => ({ do: 'claim', request, taken }));
+  const claim = (messages: readonly UserMessage[]) =>
+    act((request) => ({ do: 'claim', request, taken: messages.map((event) => ({ event })) }));
 
   it('stores events in order, returns their ids, and starts one run', async () => {
     const { status, body } = await api.send(session, 'one', 'two');

@@ -45,7 +45,7 @@ async function asked() {
   const blocks = [toolUse('toolu_1', 'mcp__tracker__find', { id: '1' }), toolUse('toolu_2')];
   const id = api.world.stamp.eventId();
   await act(listed());
-  await act({ do: 'claim', request, taken: sent.body.data });
+  await act({ do: 'claim', request, taken: [{ event: sent.body.data[0] }] });
   const verdicts = new Map([['toolu_1', { id, decision: 'allow', reason: '' } as const]]);
   await act({ ...answerWith({ stopReason: 'tool_use', blocks }, request), rules, verdicts } as Command);
   await act({ do: 'await action' });

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { AgentId, EnvironmentId, EventId, FIRST_POSITION, SessionId, ThreadId, WorkspaceId } from '#contract/ids.ts';
 import type { SessionAgent } from '#contract/agents.ts';
-import type { Entry } from '#contract/entries.ts';
-import type { EventInput, QueuedMessage } from '#contract/events.ts';
+import type { Entry, QueuedEntry } from '#contract/entries.ts';
+import type { EventInput } from '#contract/events.ts';
 import type { Hands } from '#contract/run.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import type { ModelAnswer } from '#core/ports/model.ts';
@@ -13,6 +13,7 @@ import type { Ports } from '#core/ports/ports.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { ReservedSandbox, SandboxClient } from '#core/ports/sandboxes.ts';
 import { toolRules } from '#core/tools/tool-definitions.ts';
+import { createAttachedFiles } from '#core/harness/attached-files.ts';
 import { queuedMessages } from '#core/harness/history.ts';
 import { fullTokens } from '#core/model/room.ts';
 import type { Command } from '#core/session/commands.ts';
@@ -92,6 +93,9 @@ export const NO_SOURCES = {
   newToken: () => 'token',
   sha256: (text: string) => createHash('sha256').update(text).digest('hex'),
 };
+
+/** For requests in which no file is named. */
+export const NO_FILES = createAttachedFiles({ blobs: unused<Ports['blobs']>() });
 
 export const SANDBOX: ReservedSandbox = {
   status: 'ready',
@@ -174,7 +178,7 @@ function scenario(entries: readonly Entry[], then: readonly Entry[], refusal: st
 }
 
 /** The queued messages, as the harness hands them to a claim. */
-export function queuedIn({ entries, head }: Scenario): readonly QueuedMessage[] {
+export function queuedIn({ entries, head }: Scenario): readonly QueuedEntry[] {
   return queuedMessages({ first: FIRST_POSITION, entries, head });
 }
 

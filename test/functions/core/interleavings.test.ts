@@ -38,6 +38,7 @@ import {
   toolUse,
   NO_CONTENTS,
   NO_SOURCES,
+  NO_FILES,
 } from '#test/functions/core/given.ts';
 import { judged, LISTING, TROUBLE } from '#test/functions/core/served.ts';
 import { TOOLED } from '#test/functions/core/stage.ts';
@@ -98,6 +99,7 @@ function theatre(scheduler: fc.Scheduler) {
     return {
       log: port,
       history: createHistory(port),
+      attachedFiles: NO_FILES,
       hands: HANDS,
       model: {
         ask: (request, _listener, signal) =>

@@ -33,6 +33,7 @@ import {
   SANDBOX,
   SILENT,
   steadyStamp,
+  NO_FILES,
 } from '#test/functions/core/given.ts';
 import { judged, LISTING, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
@@ -182,6 +183,7 @@ export async function createStage(initial: readonly EventInput[]) {
     return {
       log: port,
       history: createHistory(port),
+      attachedFiles: NO_FILES,
       hands: HANDS,
       model: {
         ask: (request, _listener, signal) =>

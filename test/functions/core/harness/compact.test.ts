@@ -22,6 +22,7 @@ import {
   sends,
   steadyStamp,
   toolUse,
+  NO_FILES,
 } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -39,6 +40,7 @@ function stage(...replies: readonly Reply[]) {
   const world = (): TurnWorld => ({
     log,
     history: createHistory(log),
+    attachedFiles: NO_FILES,
     hands: HANDS,
     model: {
       ask: async (request, listener) => {

@@ -20,6 +20,7 @@ import {
   sends,
   steadyStamp,
   toolUse,
+  NO_FILES,
 } from '#test/functions/core/given.ts';
 import { refusalOf } from '#test/model/check-request.ts';
 import { png } from '#test/model/png.ts';
@@ -39,6 +40,7 @@ function stage(agent: SessionAgent = AGENT) {
   const world = {
     log,
     history: createHistory(log),
+    attachedFiles: NO_FILES,
     model: {
       ask: async (request: ModelRequest) => {
         expect(refusalOf(request)).toBeNull();

@@ -25,6 +25,7 @@ import {
   sends,
   steadyStamp,
   toolUse,
+  NO_FILES,
 } from '#test/functions/core/given.ts';
 import { allowing, listing, LISTING, mcpTool, proxy, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { refusalOf } from '#test/model/check-request.ts';
@@ -58,6 +59,7 @@ function stage(replies: readonly ModelAnswer[], over: Partial<McpProxy> = {}, ag
   const world = (): TurnWorld => ({
     log: mortal,
     history: createHistory(mortal),
+    attachedFiles: NO_FILES,
     hands: HANDS,
     model: {
       ask: async (request) => {

@@ -20,6 +20,7 @@ import {
   steadyStamp,
   toolUse,
   type Scenario,
+  NO_FILES,
 } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -30,6 +31,7 @@ function stage(scenario: Scenario, over: Partial<TurnWorld> = {}) {
   const world: TurnWorld = {
     log,
     history: createHistory(log),
+    attachedFiles: NO_FILES,
     hands: HANDS,
     model: { ask: async () => answer() },
     warming: { warm: async () => undefined },
@@ -172,6 +174,7 @@ describe('a turn', () => {
         },
       },
       history: createHistory(log),
+      attachedFiles: NO_FILES,
       hands: HANDS,
       previews: {
         ...memoryPreviews(),

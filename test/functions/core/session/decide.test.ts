@@ -59,7 +59,7 @@ describe('claiming a model request', () => {
     const echoed = then.flatMap((entry) =>
       'event' in entry && entry.event.type === 'user.message' ? [entry.event] : [],
     );
-    expect(echoed.map((message) => message.id)).toEqual(queuedIn(sent).map((message) => message.id));
+    expect(echoed.map((message) => message.id)).toEqual(queuedIn(sent).map(({ event }) => event.id));
     expect(echoed.every((message) => message.processed_at !== null)).toBe(true);
     expect(head.state.queued).toEqual([]);
     expect(head.state.request?.id).toBe(REQUEST);

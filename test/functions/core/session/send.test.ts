@@ -63,7 +63,7 @@ async function act(log: MemoryLog, command: Parameters<typeof change>[3]) {
 async function finish(log: MemoryLog) {
   const taken = log
     .entries(KEY)
-    .flatMap((entry) => ('event' in entry && entry.event.type === 'user.message' ? [entry.event] : []));
+    .flatMap((entry) => ('event' in entry && entry.event.type === 'user.message' ? [{ event: entry.event }] : []));
   return act(log, { do: 'give up', cause: 'attempts', taken });
 }
 

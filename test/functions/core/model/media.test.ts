@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mediaTypeOf, sizeOf } from '#core/hands/media.ts';
+import { mediaTypeOf, sizeOf } from '#core/model/media.ts';
 
 const hex = (...parts: readonly string[]) => Buffer.from(parts.join(''), 'hex');
 const riff = (chunk: string, rest: string) =>
