@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Decision } from '#test/mcp/authorization-server-script.ts';
 import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
-import { startFlow, type Flow } from '#test/functions/connect/flow.ts';
+import { redirectUrl } from '#core/connect/registration.ts';
+import { BASE_URL, startFlow, type Flow } from '#test/functions/connect/flow.ts';
 import type { Browser } from '#test/functions/connect/browser.ts';
+
+const METADATA_URL = `${BASE_URL}/client-metadata.json`;
 
 describe('scenario 27: callback abuse', () => {
   let flow: Flow;
@@ -129,8 +132,8 @@ describe('scenario 27: mix-up with an authorization server that does not name it
   let flow: Flow;
   let hostile: AuthorizationServer;
   beforeAll(async () => {
-    flow = await startFlow({ server: { authorizationServers }, authorizationServer: { says } });
-    hostile = await startAuthorizationServer({ says });
+    flow = await startFlow({ server: { authorizationServers }, authorizationServer: { says, cimd: true } });
+    hostile = await startAuthorizationServer({ says, cimd: true });
     flow.as.decides({ iss: null });
   });
   afterAll(async () => {
@@ -163,5 +166,31 @@ describe('scenario 27: mix-up with an authorization server that does not name it
     // The honest server sends no code of its client to the hostile server's address.
     mixedUp.searchParams.set('redirect_uri', asked.searchParams.get('redirect_uri') ?? '');
     expect(browser.next(await browser.request(mixedUp.href))).toBeNull();
+  });
+
+  it('a hostile server gets no code of the client that every server knows by its metadata', async () => {
+    const browser = flow.browser();
+    authorizationServers.splice(0, 1, hostile.issuer);
+    const link = await flow.link();
+    const asked = new URL(browser.next(await browser.submit(await browser.openAs('alice', link.url))) ?? '');
+    const mixedUp = new URL(asked.href.replace(hostile.issuer, flow.as.issuer));
+    mixedUp.searchParams.set('client_id', METADATA_URL);
+    // The only redirect URL in the metadata.
+    mixedUp.searchParams.set('redirect_uri', `${BASE_URL}/callback`);
+    const back = new URL(browser.next(await browser.request(mixedUp.href)) ?? '');
+    expect(back.searchParams.get('code')).not.toBeNull();
+    const page = await browser.open(back.href);
+    expect([page.status, page.text]).toEqual([400, expect.stringContaining('cannot be used')]);
+    expect(hostile.tokenRequests).toEqual([]);
+    expect(await flow.credentials(link.vault)).toEqual([]);
+  });
+
+  it('a server that registers the service under the id of its metadata gets a redirect URL of its own', () => {
+    const client = { id: METADATA_URL, auth: 'none', secret: null } as const;
+    const { issuer } = hostile;
+    const [unnamed, named] = [false, true].map((namesItself) =>
+      redirectUrl(flow.world, { issuer, namesItself, client }),
+    );
+    expect([unnamed, named]).toEqual([expect.stringMatching(/\/callback\/[0-9a-f]{32}$/), `${BASE_URL}/callback`]);
   });
 });

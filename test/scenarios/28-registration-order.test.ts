@@ -199,4 +199,22 @@ describe('scenario 28: registration order', () => {
       attempt: null,
     });
   });
+
+  it('a server that takes metadata documents and does not name itself needs an administrator, or registers the service', async () => {
+    const says = ({ authorization_response_iss_parameter_supported: _named, ...rest }: Record<string, unknown>) => rest;
+    const registering = await consent({ authorizationServer: { cimd: true, says } });
+    expect(registering.clientId).toBe('registered-1');
+    await registering.flow.close();
+    const alone = await consent({ authorizationServer: { cimd: true, says, registration: false } });
+    expect(alone.left.text).toContain('registration_required');
+    await alone.flow.close();
+
+    const knownClients: NonNullable<FlowOptions['knownClients']> = [];
+    flow = await startFlow({ authorizationServer: { cimd: true, says, registration: false }, knownClients });
+    flow.as.decides({ iss: null });
+    knownClients.push({ issuer: flow.as.issuer, clientId: METADATA_URL, secretArn: null });
+    const browser = flow.browser();
+    const left = await browser.submit(await browser.openAs('alice', (await flow.link()).url));
+    expect((await browser.follow(left)).text).toContain('is connected');
+  });
 });

@@ -14,7 +14,11 @@ type RegistrationPorts = Pick<
 
 type ChosenClient = { readonly status: 'chosen'; readonly client: ConnectionAttempt['client'] };
 
-/** In this order: a client of the settings, the client's metadata URL, the registered client, a new registration. */
+/**
+ * In this order: a client of the settings, the client's metadata URL, the registered client, a new registration. Every server
+ * that takes metadata URLs gives codes to that one client. Only a server that names itself in its answers is asked as it: a
+ * hostile one could present the code of another server as its own answer.
+ */
 export async function chooseClient(
   world: RegistrationPorts,
   record: Pick<Connection, 'id' | 'workspace' | 'attempt'>,
@@ -25,7 +29,7 @@ export async function chooseClient(
   const known = world.knownClients.find((one) => one.issuer === issuer);
   if (known !== undefined) return chosen(knownClient(known, discovered));
   const metadataUrl = clientMetadataUrl(world.baseUrl);
-  if (discovered.takesMetadataUrl && metadataUrl.startsWith('https:')) {
+  if (discovered.takesMetadataUrl && discovered.namesItself && metadataUrl.startsWith('https:')) {
     return chosen({ id: metadataUrl, auth: 'none', secret: null });
   }
   const before = await world.clients.find(workspace, issuer);
@@ -66,13 +70,15 @@ function clientMetadataUrl(baseUrl: string): string {
 /**
  * A client that its issuer has registered has a redirect URL of its own, so that the code of one issuer does not come back as
  * the answer of another one, although the issuer does not name itself (RFC 9700 §4.4.2.2). Clients that cannot have one
- * for each issuer share one: an administrator registers that URL, or it is in the metadata document.
+ * for each issuer share one: an administrator registers that URL, or it is in the metadata document. An issuer that registers
+ * the service under the id of the metadata document gains nothing by it.
  */
 export function redirectUrl(
   { baseUrl, sha256, knownClients }: Pick<ConnectWorld, 'baseUrl' | 'sha256' | 'knownClients'>,
-  { issuer, client }: { readonly issuer: string; readonly client: Pick<ConnectionAttempt['client'], 'id'> },
+  { issuer, namesItself, client }: Pick<ConnectionAttempt, 'issuer' | 'namesItself' | 'client'>,
 ): string {
-  const isShared = client.id === clientMetadataUrl(baseUrl) || knownClients.some((known) => known.issuer === issuer);
+  const isDescribed = namesItself && client.id === clientMetadataUrl(baseUrl);
+  const isShared = isDescribed || knownClients.some((known) => known.issuer === issuer);
   return isShared ? sharedRedirectUrl(baseUrl) : ownRedirectUrl({ baseUrl, sha256 }, issuer);
 }
 
