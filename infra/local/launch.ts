@@ -1,6 +1,6 @@
 /** From nothing to a running service: what `npm start` and the demo have in common. */
 import { join, resolve } from 'node:path';
-import { engineBinary } from './aws/dynamodb/engine.ts';
+import { engineBinary } from './aws/dynamodb/engine-process.ts';
 import { lockData } from './data-lock.ts';
 import { chooseModel, type ModelEnvironment } from './model-choice.ts';
 import { startRuntime, type Runtime, type RuntimeOptions } from './runtime.ts';

@@ -1,6 +1,6 @@
 /** Tokens that end while many calls need them, and a proxy that dies with the only valid one. */
+import { engineClient } from '#test/runtime/engine-client.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
@@ -60,11 +60,7 @@ describe.each(sample(1, STORES))('an OAuth token in $oauthTokens', ({ oauthToken
     const { template, aws, baseUrl, apiKey } = service.runtime;
     const listed = await fetch(`${baseUrl}/v1/vaults`, { headers: { authorization: `Bearer ${apiKey}` } });
     const workspace = WorkspaceId.parse(listed.headers.get('anthropic-workspace-id'));
-    const dynamodb = new DynamoDBClient({
-      endpoint: aws.dynamoDb.upstream(),
-      region: template.region,
-      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    });
+    const dynamodb = engineClient({ aws, template });
     const table = template.functions.flatMap(({ environment }) => environment['VAULT_TABLE'] ?? [])[0] ?? '';
     const records = createCredentialRecords(dynamodb, table);
     const stored = await records.find({ workspace, vault, credential: id });

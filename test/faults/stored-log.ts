@@ -1,5 +1,6 @@
 /** A session's log as it is stored, and the rules that it keeps after every fault. */
-import { DynamoDBClient, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { engineClient } from '#test/runtime/engine-client.ts';
+import { QueryCommand } from '@aws-sdk/client-dynamodb';
 import { expect } from 'vitest';
 import { ofType, type Event, type Service } from '#test/journeys/service.ts';
 
@@ -12,11 +13,7 @@ interface StoredItem {
 
 export async function storedItems(service: Service, session: string): Promise<readonly StoredItem[]> {
   const { runtime } = service;
-  const client = new DynamoDBClient({
-    endpoint: runtime.aws.dynamoDb.upstream(),
-    region: runtime.template.region,
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-  });
+  const client = engineClient(runtime);
   const { Items = [] } = await client.send(
     new QueryCommand({
       TableName: runtime.template.outputs['LogTableName'],

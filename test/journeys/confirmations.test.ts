@@ -1,8 +1,9 @@
 /** Calls that people confirm and clients answer one by one, also over a restart. */
+import { engineClient } from '#test/runtime/engine-client.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startStandIn, type StandIn } from '#test/model/stand-in.ts';
 import { createCases, rolesOf, says, WEATHER } from '#test/journeys/cases.ts';
@@ -130,11 +131,7 @@ describe('an answer with calls to execute, to confirm and to be answered by the 
   async function anHourPasses(session: string): Promise<void> {
     const { aws, template } = service.runtime;
     const table = template.functions.flatMap(({ environment }) => environment['RECORDS_TABLE'] ?? [])[0];
-    const client = new DynamoDBClient({
-      endpoint: aws.dynamoDb.upstream(),
-      region: template.region,
-      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    });
+    const client = engineClient({ aws, template });
     const key = { pk: { S: session }, sk: { S: 'sandbox' } };
     await client.send(
       new UpdateItemCommand({

@@ -1,7 +1,7 @@
 /**
  * A consent through the whole service: the deployed routes, functions, rights and secrets, and a certified provider.
  */
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { engineClient } from '#test/runtime/engine-client.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
@@ -49,11 +49,7 @@ describe('connecting a user through the whole service', () => {
 
   function rows() {
     const { runtime } = service;
-    const dynamodb = new DynamoDBClient({
-      endpoint: runtime.aws.dynamoDb.upstream(),
-      region: runtime.template.region,
-      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    });
+    const dynamodb = engineClient(runtime);
     const table = runtime.template.functions.flatMap(({ environment }) => environment['VAULT_TABLE'] ?? [])[0] ?? '';
     return { vaults: createVaultRecords(dynamodb, table), credentials: createCredentialRecords(dynamodb, table) };
   }

@@ -2,7 +2,8 @@
  * Every error that a client can meet, through the official SDK: status, type and request id, and how many HTTP calls
  * the SDK makes before it throws.
  */
-import { DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { engineClient } from '#test/runtime/engine-client.ts';
+import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import Anthropic, { APIError } from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERROR_STATUS, ErrorEnvelope, type ErrorType } from '#contract/errors.ts';
@@ -65,11 +66,7 @@ async function expectError(
 /** A record that no version of this service writes. */
 async function breakAgent({ runtime }: Service, agent: string): Promise<void> {
   const table = runtime.template.tables.find(({ name }) => name !== runtime.template.outputs['LogTableName']);
-  const client = new DynamoDBClient({
-    endpoint: runtime.aws.dynamoDb.upstream(),
-    region: runtime.template.region,
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-  });
+  const client = engineClient(runtime);
   await client.send(
     new UpdateItemCommand({
       TableName: table?.name,

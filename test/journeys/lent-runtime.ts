@@ -3,10 +3,10 @@
  * take seconds of processor time. A file gets one that is at rest, with the API key of a new workspace and a model that
  * has forgotten every request.
  */
+import { engineClient } from '#test/runtime/engine-client.ts';
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { createApiKeys } from '#aws/records/api-keys.dynamodb.ts';
 import { ApiKeyId, Instant, WorkspaceId } from '#contract/ids.ts';
 import { chooseSandbox } from '#infra/local/tasks/choose-sandbox.ts';
@@ -87,11 +87,7 @@ async function end({ runtime, standIn, data }: Resting): Promise<void> {
 
 /** The service itself issues only the first key, so this writes the row of another one into the engine. */
 async function newWorkspaceKey({ aws, template }: WatchedRuntime): Promise<string> {
-  const dynamodb = new DynamoDBClient({
-    endpoint: aws.dynamoDb.upstream(),
-    region: template.region,
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-  });
+  const dynamodb = engineClient({ aws, template });
   const [table] = template.functions.flatMap(({ environment }) => environment['RECORDS_TABLE'] ?? []);
   const [secret, id] = [randomUUID(), randomUUID().replaceAll('-', '').slice(0, 22)];
   await createApiKeys(dynamodb, table ?? '').issue(secret, {

@@ -1,15 +1,12 @@
-import { DynamoDBClient, paginateScan, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { paginateScan, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { engineClient } from '#test/runtime/engine-client.ts';
 import type { Service } from '#test/journeys/service.ts';
 
 const HOUR_MS = 3_600_000;
 
 /** Spends what each limit that counts already would give in the next hour, so that a test of it may take its time. */
 export async function spendLimits({ runtime }: Pick<Service, 'runtime'>): Promise<void> {
-  const client = new DynamoDBClient({
-    endpoint: runtime.aws.dynamoDb.upstream(),
-    region: runtime.template.region,
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-  });
+  const client = engineClient(runtime);
   const spentUntil = String((Date.now() + HOUR_MS) * 1000);
   for (const { name: TableName } of runtime.template.tables) {
     for await (const { Items = [] } of paginateScan({ client }, { TableName })) {

@@ -1,4 +1,5 @@
 /** The function web-fetch as it is deployed, with its bundle, settings and rights, invoked as the run does. */
+import { engineClient } from '#test/runtime/engine-client.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
@@ -6,7 +7,6 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EventId, SessionId, ThreadId } from '#contract/ids.ts';
@@ -66,11 +66,7 @@ async function asking(url: string) {
   const key = { session: SessionId.parse(session.id), thread: ThreadId.parse(session.id.replace(/^sesn_/, 'sthr_')) };
   const { environment: settings } = part().lambda;
   const log = createSessionLog({
-    dynamodb: new DynamoDBClient({
-      endpoint: runtime.aws.dynamoDb.upstream(),
-      region: runtime.template.region,
-      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    }),
+    dynamodb: engineClient(runtime),
     logTable: settings['LOG_TABLE'] ?? '',
     recordsTable: settings['RECORDS_TABLE'] ?? '',
     content: { put: () => Promise.reject(new Error('too large')), get: () => Promise.reject(new Error('too large')) },

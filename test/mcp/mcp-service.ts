@@ -1,8 +1,9 @@
 /** The whole service on a template that may reach MCP servers on this machine, and one such server. */
+import { engineClient } from '#test/runtime/engine-client.ts';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DynamoDBClient, paginateScan } from '@aws-sdk/client-dynamodb';
+import { paginateScan } from '@aws-sdk/client-dynamodb';
 import { USER_KEY } from '#contract/vaults.ts';
 import type { BrainstemProps } from '#infra/brainstem.ts';
 import type { ReplyTool } from '#infra/local/model/script.ts';
@@ -138,11 +139,7 @@ function filesBelow(root: string, isWanted: (name: string) => boolean): Readonly
 
 /** Reads the engine itself, so that no role's rights hide an item. */
 async function rowsOf({ runtime }: Service): Promise<ReadonlyMap<string, string>> {
-  const dynamodb = new DynamoDBClient({
-    endpoint: runtime.aws.dynamoDb.upstream(),
-    region: runtime.template.region,
-    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-  });
+  const dynamodb = engineClient(runtime);
   const tables = await Promise.all(
     runtime.template.tables.map(async ({ name: TableName }) => {
       const items: unknown[] = [];

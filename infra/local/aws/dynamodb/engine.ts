@@ -1,14 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { randomInt } from 'node:crypto';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { diesWithThis, markOf, ProcessMark, stopProcess } from '../../processes.ts';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { markOf, ProcessMark, stopProcess } from '../../processes.ts';
+import { launchEngine, type EngineProcess } from './engine-process.ts';
 
 /** The native DynamoDB engine, running on a file of the data folder. */
-interface Engine {
-  /** Changes with each start of the engine. */
-  url(): string;
+export interface Engine {
+  /** A new connection to the engine that runs. @throws between its end and its next start */
+  connect(): Promise<Socket>;
   pid(): number;
   stop(): Promise<void>;
 }
@@ -21,14 +20,6 @@ interface EngineOptions {
 /** An engine that crashes more often has a broken file or machine, which another start does not mend. */
 const MAX_RESTARTS_PER_MINUTE = 5;
 
-/** Below the ports that the system gives to connections, and above those of well-known services. */
-const PORTS = { first: 15_000, end: 30_000 } as const;
-
-interface Started {
-  readonly child: ChildProcess;
-  readonly port: number;
-}
-
 /**
  * Starts the engine and starts it again if it dies. The engine syncs each commit to disk before it answers, so a write that
  * was acknowledged survives the death of the engine, of this runtime, or of both.
@@ -37,15 +28,16 @@ export async function startEngine({ dataDir, report }: EngineOptions): Promise<E
   mkdirSync(dataDir, { recursive: true });
   const pidFile = join(dataDir, 'dynamodb.pid');
   await stopLeftover(pidFile);
-  const state = { ...(await launch(dataDir)), stopping: false, endings: [] as readonly number[] };
+  const launch = (): Promise<EngineProcess> => launchEngine(join(dataDir, 'dynamodb.sqlite'), report);
+  const state = { engine: await launch(), stopping: false, endings: [] as readonly number[] };
   const restart = async (): Promise<void> => {
-    const next = await launch(dataDir);
-    if (state.stopping) return void next.child.kill('SIGTERM');
-    Object.assign(state, next);
-    watch(next.child);
+    const next = await launch();
+    if (state.stopping) return void process.kill(next.pid, 'SIGTERM');
+    state.engine = next;
+    watch(next);
   };
-  const watch = (child: ChildProcess): void => {
-    writeFileSync(pidFile, JSON.stringify(markOf(pidOf(child))));
+  const watch = ({ child, pid }: EngineProcess): void => {
+    writeFileSync(pidFile, JSON.stringify(markOf(pid)));
     child.once('exit', (code, signal) => {
       if (state.stopping) return;
       state.endings = [...state.endings.filter((at) => at > Date.now() - 60_000), Date.now()];
@@ -54,62 +46,17 @@ export async function startEngine({ dataDir, report }: EngineOptions): Promise<E
       if (again) restart().catch((error: Error) => report(error.message));
     });
   };
-  watch(state.child);
+  watch(state.engine);
   return {
-    url: () => `http://127.0.0.1:${state.port}`,
-    pid: () => pidOf(state.child),
+    connect: () => state.engine.connect(),
+    pid: () => state.engine.pid,
     stop: async () => {
       state.stopping = true;
-      const mark = markOf(pidOf(state.child));
+      const mark = markOf(state.engine.pid);
       if (mark !== null) await stopProcess(mark);
       rmSync(pidFile, { force: true });
     },
   };
-}
-
-/** The engine does not tell which port the system gave it, so this tries random ports until one is free. */
-async function launch(dataDir: string): Promise<Started> {
-  for (;;) {
-    const port = randomInt(PORTS.first, PORTS.end);
-    try {
-      return { child: await launchAt(port, dataDir), port };
-    } catch (error) {
-      if (!(error instanceof Error && /in use/i.test(error.message))) throw error;
-    }
-  }
-}
-
-/** @throws when no engine exists for this machine; the message says what to do instead */
-export function engineBinary(): string {
-  try {
-    const require = createRequire(import.meta.url);
-    return join(dirname(require.resolve('@dynoxide/linux-x64/package.json')), 'dynoxide');
-  } catch (cause) {
-    throw new Error(
-      `there is no native DynamoDB engine for ${process.platform}-${process.arch}: start DynamoDB Local (or any other ` +
-        'endpoint) and give its address in AWS_ENDPOINT_URL_DYNAMODB',
-      { cause },
-    );
-  }
-}
-
-/** In a process group of its own, so that Ctrl-C in a terminal reaches the runtime alone, which stops the engine in order. */
-function launchAt(port: number, dataDir: string): Promise<ChildProcess> {
-  const serve = ['serve', '--host', '127.0.0.1', '--port', String(port), '--db-path', join(dataDir, 'dynamodb.sqlite')];
-  const [command, args] = diesWithThis(engineBinary(), serve);
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true, env: {} });
-  return new Promise((ready, failed) => {
-    const said: string[] = [];
-    const listen = (chunk: Buffer): void => {
-      said.push(chunk.toString());
-      if (said.join('').includes('listening on')) ready(child);
-    };
-    child.stderr.on('data', listen);
-    child.once('error', failed);
-    child.once('exit', (code) =>
-      failed(new Error(`the DynamoDB engine did not start (exit ${code}): ${said.join('').trim()}`)),
-    );
-  });
 }
 
 /**
@@ -129,9 +76,4 @@ function parseJson(text: string): unknown {
     // A kill in the middle of a write leaves a torn file.
     return null;
   }
-}
-
-function pidOf(child: ChildProcess): number {
-  if (child.pid === undefined) throw new Error('the DynamoDB engine has no process');
-  return child.pid;
 }

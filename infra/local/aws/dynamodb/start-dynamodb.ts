@@ -4,7 +4,7 @@ import { createAccesses } from './accesses.ts';
 import { startEngine } from './engine.ts';
 import { ensureTables } from './tables.ts';
 import { rememberUnchanged } from './unchanged.ts';
-import { createUpstream } from './upstream.ts';
+import { createUpstream, placeAt, placeOf, type Place } from './upstream.ts';
 import { readInput, targetOperation } from '../json-service.ts';
 
 export interface DynamoDbOptions {
@@ -17,8 +17,8 @@ export interface DynamoDbOptions {
 
 export interface DynamoDb extends Service {
   close(): Promise<void>;
-  /** Where requests are passed on to. */
-  upstream(): string;
+  /** Where requests are passed on to, over connections of the caller's own: no role limits what such a request may do. */
+  place(): Place;
   /** Process id of the native engine; null when an endpoint was given. */
   enginePid(): number | null;
 }
@@ -26,8 +26,8 @@ export interface DynamoDb extends Service {
 /** Starts DynamoDB with the template's tables. Requests pass through, judged by what they touch. */
 export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDb> {
   const engine = options.endpoint === undefined ? await startEngine(options) : null;
-  const address = (): string => engine?.url() ?? options.endpoint ?? '';
-  const upstream = createUpstream(address);
+  const place = (): Place => (engine === null ? placeAt(options.endpoint ?? '') : placeOf(engine));
+  const upstream = createUpstream(place());
   const stop = async (): Promise<void> => {
     upstream.close();
     await engine?.stop();
@@ -43,7 +43,7 @@ export async function startDynamoDb(options: DynamoDbOptions): Promise<DynamoDb>
   const answer = engine === null ? (_asked: unknown, send: () => Promise<AwsResponse>) => send() : rememberUnchanged();
   return {
     name: 'dynamodb',
-    upstream: address,
+    place,
     enginePid: () => engine?.pid() ?? null,
     operation: ({ headers }) => targetOperation(headers),
     read: (request) => {

@@ -1,10 +1,12 @@
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { Socket } from 'node:net';
 import type { AwsRequest, AwsResponse } from '../service.ts';
 import { bodyOf } from '../../loopback.ts';
 import { AwsFault } from '../wire.ts';
+import type { Engine } from './engine.ts';
 
-/** A DynamoDB endpoint to which requests are passed on. */
+/** A DynamoDB to which requests are passed on. */
 export interface Upstream {
   send(headers: AwsRequest['headers'], body: Buffer): Promise<AwsResponse>;
   call(operation: string, input: unknown): Promise<AwsResponse>;
@@ -17,9 +19,35 @@ const PASSED_BACK = ['content-type', 'x-amzn-requestid', 'x-amz-crc32'];
 
 const ACCESS_KEY = process.env['AWS_ACCESS_KEY_ID'] ?? 'local';
 
-export function createUpstream(endpoint: () => string): Upstream {
-  const secure = endpoint().startsWith('https:');
-  const agent = secure ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
+/** Where a DynamoDB is: the agent makes the connections. */
+export interface Place {
+  readonly endpoint: string;
+  readonly agent: HttpAgent;
+}
+
+export function placeAt(endpoint: string): Place {
+  const agent = endpoint.startsWith('https:')
+    ? new HttpsAgent({ keepAlive: true })
+    : new HttpAgent({ keepAlive: true });
+  return { endpoint, agent };
+}
+
+/** The engine has no address: the name is one that HTTP demands. */
+export function placeOf(engine: Pick<Engine, 'connect'>): Place {
+  const agent = new HttpAgent({ keepAlive: true });
+  agent.createConnection = (_options, made) => {
+    // The agent reads the connection only where there is no error.
+    engine.connect().then(
+      (socket) => made?.(null, socket),
+      (error: Error) => made?.(error, new Socket()),
+    );
+    return null;
+  };
+  return { endpoint: 'http://dynamodb', agent };
+}
+
+export function createUpstream({ endpoint, agent }: Place): Upstream {
+  const secure = endpoint.startsWith('https:');
   const request = secure ? httpsRequest : httpRequest;
   const send: Upstream['send'] = (headers, body) =>
     new Promise((answered, failed) => {
@@ -29,7 +57,7 @@ export function createUpstream(endpoint: () => string): Upstream {
         passed['authorization']?.replace(/^(\S+) Credential=[^/]+\//, `$1 Credential=${ACCESS_KEY}/`) ?? '';
       // The SDK retries a 500, which is also what DynamoDB answers when a node of it goes away.
       const lost = (): void => failed(new AwsFault('InternalServerError', 'the DynamoDB engine did not answer', 500));
-      request(endpoint(), { agent, method: 'POST', path: '/', headers: passed }, async (incoming) => {
+      request(endpoint, { agent, method: 'POST', path: '/', headers: passed }, async (incoming) => {
         const content = await bodyOf(incoming).catch(lost);
         if (content === undefined) return;
         answered({ status: incoming.statusCode ?? 500, headers: pick(incoming.headers, PASSED_BACK), body: content });

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, expect, test } from 'vitest';
 import { createAccesses } from '#infra/local/aws/dynamodb/accesses.ts';
-import { createUpstream } from '#infra/local/aws/dynamodb/upstream.ts';
+import { createUpstream, placeAt } from '#infra/local/aws/dynamodb/upstream.ts';
 import { removeScratchDirs, smallTemplate } from '#test/infra/local/aws/aws.fixture.ts';
 
 afterAll(removeScratchDirs);
@@ -79,7 +79,7 @@ test('all requests to an external endpoint have one access key, because DynamoDB
     response.setHeader('x-amz-crc32', '1').end('{}');
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const upstream = createUpstream(() => `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const upstream = createUpstream(placeAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
   for (const worker of ['AKIAONE', 'AKIATWO']) {
     const authorization = `AWS4-HMAC-SHA256 Credential=${worker}/20260101/us-east-1/dynamodb/aws4_request, Signature=x`;
     const answer = await upstream.send(

@@ -9,9 +9,9 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, inject, test, vi } from 'vitest';
 import { startDynamoDb, type DynamoDb } from '#infra/local/aws/dynamodb/start-dynamodb.ts';
 import { isAlive, markOf } from '#infra/local/processes.ts';
 import { createUpstream } from '#infra/local/aws/dynamodb/upstream.ts';
@@ -99,7 +99,7 @@ test('written items are there after a restart on the same data', async () => {
 
 test('a kill of the DynamoDB engine loses no acknowledged write, and the engine restarts by itself', async () => {
   const dynamo = await startEngine(scratchDir());
-  const upstream = createUpstream(dynamo.upstream);
+  const upstream = createUpstream(dynamo.place());
   const acknowledged = new Set<string>();
   for (let round = 0; round < 3; round += 1) {
     const pid = dynamo.enginePid() ?? 0;
@@ -130,6 +130,57 @@ test('a kill of the DynamoDB engine loses no acknowledged write, and the engine 
   }
   upstream.close();
   expect(missing).toEqual([]);
+});
+
+test.runIf(inject('hasBubblewrap'))(
+  'no port of this machine leads to the DynamoDB engine, which takes any signature',
+  async () => {
+    const dynamo = await startEngine(scratchDir());
+    const forged = { endpoint: '', region: 'us-east-1', credentials: { accessKeyId: 'a', secretAccessKey: 'b' } };
+    const written: number[] = [];
+    for (const port of portsOf(dynamo.enginePid() ?? 0)) {
+      const client = new DynamoDBClient({ ...forged, endpoint: `http://127.0.0.1:${port}` });
+      await client.send(new PutItemCommand({ TableName: TABLE, Item: item('apikey_1') })).then(
+        () => written.push(port),
+        () => undefined,
+      );
+    }
+    expect(written).toEqual([]);
+  },
+);
+
+/** The ports at which a process listens in the network of this process. */
+function portsOf(pid: number): readonly number[] {
+  const sockets = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+  const [, ...lines] = readFileSync('/proc/self/net/tcp', 'utf8').trim().split('\n');
+  return lines
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , , state, , , , , , inode]) => state === LISTENS && sockets.includes(`socket:[${inode}]`))
+    .map(([, address = '']) => Number.parseInt(address.slice(address.indexOf(':') + 1), 16));
+}
+
+const LISTENS = '0A';
+
+test('more connections to the DynamoDB engine are handed over as they are needed', async () => {
+  const upstream = createUpstream((await startEngine(scratchDir())).place());
+  const call = () => upstream.call('DescribeTable', { TableName: TABLE });
+  const answers = await Promise.all(Array.from({ length: 50 }, call));
+  upstream.close();
+  expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 50 }, () => 200));
+});
+
+test('without bubblewrap the DynamoDB engine answers at a loopback port, and the operator is told', async () => {
+  const path = process.env['PATH'];
+  vi.stubEnv('PATH', scratchDir());
+  const reports: string[] = [];
+  const dataDir = scratchDir();
+  const dynamo = await startDynamoDb({ tables: [], dataDir, report: (message) => void reports.push(message) });
+  engines.push(dynamo);
+  vi.stubEnv('PATH', path);
+  const upstream = createUpstream(dynamo.place());
+  expect(await upstream.call('ListTables', {})).toMatchObject({ status: 200 });
+  upstream.close();
+  expect(reports).toEqual([expect.stringContaining('bubblewrap does not work here')]);
 });
 
 test('the DynamoDB engine dies with a runtime that is killed', async () => {
@@ -173,6 +224,7 @@ test('stored tables with other keys or indexes than the template’s are refused
   const [table] = smallTemplate().tables;
   const createTable = { ...table?.createTable, GlobalSecondaryIndexes: [] };
   const other = { name: TABLE, arn: '', ttlAttribute: null, createTable };
-  const again = startDynamoDb({ tables: [other], dataDir: scratchDir(), endpoint: first.upstream(), report: () => {} });
+  await first.close();
+  const again = startDynamoDb({ tables: [other], dataDir, report: () => {} });
   await expect(again).rejects.toThrow(`table ${TABLE} exists with other keys or indexes`);
 });
