@@ -51,6 +51,8 @@ const readFile = promisify(read);
 export function changesIn(places: Places, contents: Contents): Changes {
   const outputs = new Map<string, Known>();
   const listed = new Map<string, Listed>();
+  /** Files that cannot be read as they are. They are told when they are others. */
+  const unreadable = new Map<string, FileMark>();
   const noted = new Set<string>();
   const untold = (notes: readonly string[]) => notes.filter((note) => !noted.has(note));
 
@@ -64,6 +66,7 @@ export function changesIn(places: Places, contents: Contents): Changes {
     const changed: Found[] = [];
     for (const found of files.values()) {
       const known = knownAt(found.path);
+      if (isSame(unreadable.get(found.path) ?? null, found.now)) continue;
       if (known !== undefined && isSame(known.mark, found.now)) continue;
       if (known !== undefined && known.mark?.size === found.now.size && (await isTouched(found, known))) continue;
       changed.push(found);
@@ -104,6 +107,7 @@ export function changesIn(places: Places, contents: Contents): Changes {
       const sha256 = await hashOf(fileAt(path), now);
       if (sha256 === null) {
         unread.push(path);
+        unreadable.set(path, now);
         continue;
       }
       listed.set(path, { sha256, mark, now });

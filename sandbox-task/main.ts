@@ -7,6 +7,7 @@ import { type Calls, idempotentCalls } from './calls.ts';
 import { changesIn } from './changes.ts';
 import { contentsIn } from './contents.ts';
 import { finishedCalls } from './finished-calls.ts';
+import { idleEnd } from './idle-end.ts';
 import { logLine } from './log.ts';
 import { sandboxServer } from './server.ts';
 import { SettingError, type Settings, settingsFrom } from './settings.ts';
@@ -14,6 +15,8 @@ import { toolsIn } from './tools.ts';
 
 /** ECS kills the container 30 s after SIGTERM. Running calls have this long to end by themselves. */
 const GRACE_MS = 10_000;
+/** The sweep has what waits taken over within two minutes. */
+const HARVEST_MS = 600_000;
 /** The time for responses that are being sent when the last call has ended. */
 const FLUSH_MS = 1_000;
 
@@ -26,14 +29,21 @@ async function start(settings: Settings): Promise<void> {
   const calls = idempotentCalls(tools, finished);
   let stopping: string | null = null;
 
-  const idle = setTimeout(() => (calls.running() > 0 ? idle.refresh() : stop('idle')), settings.idleMs);
+  const changes = changesIn(places, contents);
+  const idle = idleEnd({
+    idleMs: settings.idleMs,
+    patienceMs: HARVEST_MS,
+    isBusy: () => calls.running() > 0,
+    waiting: changes.waiting,
+    end: () => void stop('idle'),
+  });
   const server = sandboxServer({
     tokenSha256: settings.tokenSha256,
     calls,
     contents,
-    changes: changesIn(places, contents),
+    changes,
     isStopping: () => stopping !== null,
-    onCall: () => idle.refresh(),
+    idle,
     log: logLine,
   });
 
@@ -41,7 +51,7 @@ async function start(settings: Settings): Promise<void> {
     if (stopping !== null) return;
     stopping = reason;
     logLine('INFO', 'stopping', { reason, running: calls.running() });
-    clearTimeout(idle);
+    idle.cancel();
     await endCalls(calls);
     await closeServer(server);
     tools.close();

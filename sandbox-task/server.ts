@@ -8,6 +8,7 @@ import { parseJson, problemsOf, readBody } from './body.ts';
 import type { Calls } from './calls.ts';
 import type { Changes } from './changes.ts';
 import type { Contents } from './contents.ts';
+import type { IdleEnd } from './idle-end.ts';
 import type { Log } from './log.ts';
 import { BrokenStream } from './parcels.ts';
 import { awaitingCalls, type BytesReply, refusal, type Reply, tooLarge } from './reply.ts';
@@ -23,8 +24,7 @@ interface SandboxServerOptions {
   readonly contents: Contents;
   readonly changes: Changes;
   readonly isStopping: () => boolean;
-  /** Called when a call, or a transfer of contents, begins or ends. */
-  readonly onCall: () => void;
+  readonly idle: Pick<IdleEnd, 'used' | 'kept' | 'isDue'>;
   readonly log: Log;
 }
 
@@ -86,12 +86,9 @@ const ROUTES: readonly Route[] = [
   { path: 'POST /cancel', serve: ofJson(CancelRequest, cancel) },
   { path: 'PUT /manifest', serve: whileItRuns(ofJson(Manifest, expectContents)) },
   { path: 'PUT /contents', serve: whileItRuns(takeContents) },
-  {
-    path: 'GET /changes',
-    serve: whileItRuns(async (_request, { changes }) => ({ status: 200, body: await changes.list() })),
-  },
-  { path: 'POST /changes', serve: whileItRuns(ofJson(ChangesKept, keepChanges)) },
-  { path: 'POST /changes/bytes', serve: whileItRuns(ofJson(ChangeRead, readChange)) },
+  { path: 'GET /changes', serve: unlessItStops(listChanges) },
+  { path: 'POST /changes', serve: unlessItStops(ofJson(ChangesKept, keepChanges)) },
+  { path: 'POST /changes/bytes', serve: unlessItStops(ofJson(ChangeRead, readChange)) },
 ];
 
 const KNOWN = [...ROUTES.map(({ path }) => path), 'GET /health'].join(', ');
@@ -106,17 +103,21 @@ async function replyTo(request: IncomingMessage, options: SandboxServerOptions):
   return route.serve(request, options);
 }
 
+function unlessItStops(serve: Route['serve']): Route['serve'] {
+  return async (request, options) =>
+    options.isStopping() ? refusal('stopping', 'the sandbox is stopping') : serve(request, options);
+}
+
 /** A route whose requests count as calls for the idle time. */
 function whileItRuns(serve: Route['serve']): Route['serve'] {
-  return async (request, options) => {
-    if (options.isStopping()) return refusal('stopping', 'the sandbox is stopping');
-    options.onCall();
+  return unlessItStops(async (request, options) => {
+    options.idle.used();
     try {
       return await serve(request, options);
     } finally {
-      options.onCall();
+      options.idle.used();
     }
-  };
+  });
 }
 
 /** A route with a JSON body. */
@@ -159,8 +160,15 @@ async function takeContents(request: IncomingMessage, { contents, log }: Sandbox
   }
 }
 
-async function keepChanges(done: ChangesKept, { changes }: SandboxServerOptions): Promise<Reply> {
+async function listChanges(_request: IncomingMessage, { changes, idle }: SandboxServerOptions): Promise<Reply> {
+  const isLast = idle.isDue();
+  const told = await changes.list();
+  return { status: 200, body: isLast ? { ...told, isLast } : told };
+}
+
+async function keepChanges(done: ChangesKept, { changes, idle }: SandboxServerOptions): Promise<Reply> {
   changes.keep(done);
+  idle.kept();
   return { status: 200, body: { status: 'kept' } };
 }
 
@@ -172,7 +180,7 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
   const { calls, log } = options;
   const facts = { call: request.call, tool: request.name };
   if (options.contents.areAwaited(undefined)) return awaitingContents();
-  options.onCall();
+  options.idle.used();
   try {
     const hindrance = calls.isKnown(request.call) ? null : await hindranceOf(request, options);
     // Two requests for one call may both have waited: `answer` begins it once.
@@ -187,7 +195,7 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
     log('ERROR', 'call', { ...facts, error: error instanceof Error ? error.name : typeof error });
     return refusal('internal', 'the call failed inside the sandbox server');
   } finally {
-    options.onCall();
+    options.idle.used();
   }
 }
 

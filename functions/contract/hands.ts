@@ -19,7 +19,8 @@
  * `GET /changes` answers 200 and a `ChangesResponse`: what the agent's programs wrote below `OUTPUTS_DIR` and the writable
  * memory mounts and the caller has not kept. `POST /changes/bytes` with a `ChangeRead` answers 200 and the bytes, or breaks
  * the connection when the file changes meanwhile. `POST /changes` with a `ChangesKept` says which of them are stored, and
- * which notes the model was told: both are told again until then. An `ExecuteResponse` counts them in `changed`.
+ * which notes the model was told: both are told again until then. An `ExecuteResponse` counts them in `changed`. A sandbox
+ * that is idle ends when nothing waits to be kept. These three requests are no use of it.
  * `GET /health` answers 200 `{"status":"ready"}` (or `"stopping"`) without a token.
  */
 import * as z from 'zod';
@@ -207,6 +208,8 @@ const ChangeNotes = z.array(z.string().max(1000)).max(20);
 export const ChangesResponse = z.object({
   changes: z.array(ContentChange).max(CONTENT_LIMITS.changedFiles),
   notes: ChangeNotes,
+  /** No call came for the idle time: the sandbox ends when these are kept, or after some minutes. */
+  isLast: z.literal(true).optional(),
 });
 export type ChangesResponse = z.infer<typeof ChangesResponse>;
 

@@ -76,6 +76,10 @@ export type ReleaseInput = z.infer<typeof ReleaseInput>;
 export const StopLostInput = z.object({ session: SessionId, stop: z.literal('lost') });
 export type StopLostInput = z.infer<typeof StopLostInput>;
 
+/** What the sweep sends to `execute` for a sandbox that was not used for its idle time, with its generation. */
+export const HarvestInput = z.object({ session: SessionId, harvest: z.int().min(1) });
+export type HarvestInput = z.infer<typeof HarvestInput>;
+
 export const Provisioned = z.object({ generation: z.int().min(1) });
 export type Provisioned = z.infer<typeof Provisioned>;
 

@@ -1,7 +1,14 @@
-/** Execute: one tool call in the session's sandbox; the result goes to the log, not to the state machine. */
-import { ExecuteInput, SANDBOX_LOST, SANDBOX_NOT_READY } from '#contract/run.ts';
+/**
+ * Execute: one tool call in the session's sandbox; the result goes to the log, not to the state machine. For the sweep, it
+ * takes over what an idle sandbox still holds.
+ */
+import * as z from 'zod';
+import { ExecuteInput, HarvestInput, SANDBOX_LOST, SANDBOX_NOT_READY } from '#contract/run.ts';
 import { execute } from '#core/hands/execute.ts';
+import { harvest } from '#core/hands/harvest.ts';
 import { executeWorld } from '#aws/worlds/execute.ts';
+
+const Input = z.union([HarvestInput, ExecuteInput]);
 
 const world = executeWorld(process.env);
 
@@ -15,9 +22,11 @@ class ForProvision extends Error {
   }
 }
 
-export async function handler(input: unknown): Promise<void> {
+export async function handler(event: unknown): Promise<void> {
   try {
-    const executed = await execute(world, ExecuteInput.parse(input));
+    const input = Input.parse(event);
+    if ('harvest' in input) return await harvest(world, input);
+    const executed = await execute(world, input);
     if (executed === 'sandbox not ready') throw new ForProvision(SANDBOX_NOT_READY);
     if (executed === 'sandbox lost') throw new ForProvision(SANDBOX_LOST);
   } finally {

@@ -1,7 +1,7 @@
 /**
  * Sweep: every minute, gives each active session that has no execution a new one, finishes interrupted consents, undoes
- * creations of credentials that died half-way, stops sandboxes that nothing needs, removes bytes that no file names, and
- * empties memory stores that were deleted.
+ * creations of credentials that died half-way, stops sandboxes that nothing needs, has taken over what is left in idle ones,
+ * removes bytes that no file names, and empties memory stores that were deleted.
  */
 import { later } from '#core/ports/stamp.ts';
 import { sweepWorld } from '#aws/worlds/sweep.ts';
@@ -9,8 +9,8 @@ import { endLeftovers } from './end-leftovers.ts';
 import { endPendingCredentials } from './end-pending-credentials.ts';
 import { emptyMemoryStores } from './empty-memory-stores.ts';
 import { settleConnections } from './settle-connections.ts';
-import { stopStrays } from './stop-strays.ts';
 import { sweep } from './sweep.ts';
+import { sweepTasks } from './sweep-tasks.ts';
 
 const world = sweepWorld(process.env);
 
@@ -26,7 +26,7 @@ export async function handler(): Promise<void> {
     endPendingCredentials(world, now),
     endLeftovers(world, now),
     emptyMemoryStores(world),
-    stopStrays(world, now),
+    sweepTasks(world, now),
   ]);
   for (const one of all) if (one.status === 'rejected') throw one.reason;
 }

@@ -24,7 +24,7 @@ export class Hands extends Construct {
   readonly provision: EntryFunction;
   readonly execute: EntryFunction;
   readonly #sandbox: SandboxTask;
-  readonly #maxHours: number;
+  readonly #ages: { readonly maxHours: number; readonly idleMinutes: number };
   readonly #end: CustomResource;
 
   constructor(scope: Construct, id: string, props: HandsProps) {
@@ -46,7 +46,7 @@ export class Hands extends Construct {
     records.grantRead(this.provision);
     records.grantWrite(this.provision);
     const { logRetention, removalPolicy } = defaults;
-    this.#maxHours = props.sandbox.maxHours;
+    this.#ages = props.sandbox;
     const task = new SandboxTask(this, 'Sandbox', {
       ...props.sandbox,
       network: this.network,
@@ -73,6 +73,9 @@ export class Hands extends Construct {
       timeout: Duration.minutes(15),
       memoryMb: 256,
       network: { vpc, subnets, group },
+      // The sweep's invocations, which the next sweep repeats. Those of the run are synchronous.
+      asyncRetries: 0,
+      maxEventAge: Duration.seconds(60),
     });
     log.grantAppend(this.execute);
     records.grantRead(this.execute);
@@ -83,10 +86,16 @@ export class Hands extends Construct {
     memory.grantUse(this.execute);
   }
 
-  /** For stopping the tasks that nothing needs. */
+  /** For stopping the tasks that nothing needs, and for asking `execute` to take over what idle sandboxes hold. */
   grantSweep(sweeper: EntryFunction): void {
     this.#sandbox.grantStop(sweeper);
-    sweeper.receive({ SANDBOX_MAX_SECONDS: String(this.#maxHours * 3600) });
+    const { maxHours, idleMinutes } = this.#ages;
+    sweeper.receive({
+      SANDBOX_MAX_SECONDS: String(maxHours * 3600),
+      SANDBOX_IDLE_SECONDS: String(idleMinutes * 60),
+    });
+    const { functionName, functionArn } = this.execute.lambda;
+    sweeper.receive({ EXECUTE_FUNCTION_NAME: functionName }, { actions: ['lambda:InvokeFunction'], on: [functionArn] });
   }
 
   /** For what asks for sandboxes: CloudFormation deletes it before it ends the sandboxes. */

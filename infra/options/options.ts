@@ -95,8 +95,9 @@ export const Options = group({
       .max(1440)
       .default(5)
       .describe(
-        'A sandbox ends after so long without a call, with its files; the next call gets a new one. An idle sandbox costs as ' +
-          'much as a busy one.',
+        'A sandbox ends after so long without a call, with its files; the next call gets a new one. One whose programs wrote ' +
+          'outputs or memory after the last call ends up to two minutes later, when these are stored. An idle sandbox costs ' +
+          'as much as a busy one.',
       ),
     maxHours: z
       .int()

@@ -90,7 +90,7 @@ describe('settings: each function gets exactly the environment variables that it
       'sweep',
       [
         ...[log, records, content, machine, 'VAULT_TABLE', 'SECRETS_PREFIX', 'SANDBOX_CLUSTER', 'SANDBOX_MAX_SECONDS'],
-        'MEMORY_TABLE',
+        ...['MEMORY_TABLE', 'SANDBOX_IDLE_SECONDS', 'EXECUTE_FUNCTION_NAME'],
       ],
     ],
     ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
@@ -192,6 +192,7 @@ describe('rights: each function may do exactly what the design says', () => {
         'content/blobs/*': 's3:AbortMultipartUpload s3:DeleteObject',
         run: 'states:ListExecutions states:StartExecution',
         'tasks/*': 'ecs:DescribeTasks ecs:StopTask',
+        execute: 'lambda:InvokeFunction',
         memory: 'dynamodb:DeleteItem dynamodb:Query',
         vaults: 'dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem',
         'vaults/index/list': 'dynamodb:Query',

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ChangesResponse } from '#contract/hands.ts';
 import { settingsFrom } from '../../sandbox-task/settings.ts';
 import { callOf, execute, send, spawnSandbox, TOKEN_SHA256, withToken } from './running-sandbox.ts';
 
@@ -114,6 +115,54 @@ test('the sandbox server exits by itself after the idle time, but not while a ca
   expect(await execute(address, callOf('bash', { command: 'sleep 1.5; echo done' }))).toMatchObject({ output: 'done' });
   expect(await sandbox.exitCode).toBe(0);
   expect(sandbox.logged.at(-1)).toMatchObject({ message: 'stopping', reason: 'idle', running: 0 });
+});
+
+describe('an idle sandbox whose programs wrote after the last call', () => {
+  const OUT = '/mnt/session/outputs';
+  async function idleWith(command: string) {
+    await mkdir(join(folder, 'mnt/session/outputs'), { recursive: true });
+    const sandbox = spawnWith({ SANDBOX_IDLE_SECONDS: '1', SANDBOX_MNT: join(folder, 'mnt') });
+    const address = await sandbox.listening();
+    await execute(address, callOf('bash', { command }));
+    const asked = (method: string, path: string, body = '') =>
+      send(address, { method, path, headers: withToken, body });
+    const list = async () => ChangesResponse.parse((await asked('GET', '/changes')).body);
+    const isIdle = async () => (await list()).isLast;
+    return {
+      ...{ sandbox, address, list, isIdle },
+      keep: ({ changes, notes }: ChangesResponse) =>
+        asked(
+          'POST',
+          '/changes',
+          JSON.stringify({ kept: changes.map(({ path, sha256 }) => ({ path, sha256 })), notes }),
+        ),
+    };
+  }
+
+  test('ends when that is kept', async () => {
+    const { sandbox, isIdle, list, keep } = await idleWith(`(sleep 0.3; echo x > ${OUT}/late.txt) &`);
+    await expect.poll(isIdle, { timeout: 10_000 }).toBe(true);
+    const told = await list();
+    expect(told.changes.map(({ path }) => path)).toEqual([`${OUT}/late.txt`]);
+    expect(sandbox.child.exitCode).toBeNull();
+    await keep(told);
+    expect(await sandbox.exitCode).toBe(0);
+    expect(sandbox.logged.at(-1)).toMatchObject({ message: 'stopping', reason: 'idle' });
+  });
+
+  test('goes on when a call comes first, and is idle again after that', async () => {
+    const { sandbox, address, isIdle, list, keep } = await idleWith(
+      `(sleep 0.3; echo x > ${OUT}/late.txt; sleep 60) & true`,
+    );
+    await expect.poll(isIdle, { timeout: 10_000 }).toBe(true);
+    const { output, changed } = await execute(address, callOf('bash', { command: 'jobs -r | wc -l' }));
+    expect([output.trim(), changed]).toEqual(['1', 1]);
+    const told = await list();
+    expect(told.isLast).toBeUndefined();
+    await keep(told);
+    expect(sandbox.child.exitCode).toBeNull();
+    expect(await sandbox.exitCode).toBe(0);
+  });
 });
 
 test('the sandbox server survives a shell that is killed while it reads a long command', async () => {

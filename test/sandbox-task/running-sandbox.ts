@@ -99,6 +99,7 @@ export async function startSandbox(
   const finished = finishedCalls();
   const calls = idempotentCalls(tools, finished, waitMs);
   const events = new EventEmitter();
+  let isDue = false;
   const lines: string[] = [];
   const server = sandboxServer({
     tokenSha256: TOKEN_SHA256,
@@ -106,7 +107,7 @@ export async function startSandbox(
     contents,
     changes: changesIn(places, contents),
     isStopping: () => false,
-    onCall: () => events.emit('call'),
+    idle: { used: () => void events.emit('call'), kept: () => undefined, isDue: () => isDue },
     log: (...line) => lines.push(JSON.stringify(line)),
   });
   const socketPath = join(folder, 'server.sock');
@@ -120,6 +121,8 @@ export async function startSandbox(
     mnt,
     address,
     lines,
+    /** As if no call had come for the idle time. */
+    beIdle: () => void (isDue = true),
     /** Resolves when the server has begun one more call, or has finished one. */
     nextCall: () => once(events, 'call'),
     run: (name: ExecuteRequest['name'], input: ExecuteRequest['input'], more?: Partial<ExecuteRequest>) =>

@@ -5,7 +5,7 @@ import type { Instant } from '#contract/ids.ts';
 import type { SettlePorts } from '#core/connect/connect-world.ts';
 import type { LeftoverPorts } from '#core/files/end-leftover.ts';
 import type { MemoryRemovals } from '#core/ports/memory.ts';
-import type { Cluster, SandboxRecords } from '#core/ports/sandboxes.ts';
+import type { Cluster, Harvesting, SandboxRecords } from '#core/ports/sandboxes.ts';
 import type { RunList } from '#core/ports/session-log.ts';
 import type { Pause } from '#core/ports/stamp.ts';
 import type { RunPorts } from '#core/session/repair.ts';
@@ -14,6 +14,7 @@ import { createDynamoDb } from '#aws/clients.ts';
 import { createBlobs } from '#aws/files/blobs.s3.ts';
 import { createFileRecords } from '#aws/files/files.dynamodb.ts';
 import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
+import { createHarvester } from '#aws/hands/harvester.lambda.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createCluster } from '#aws/hands/tasks.ecs.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
@@ -39,7 +40,8 @@ export interface SweepWorld extends RunPorts {
   runningSince(instant: Instant): AsyncGenerator<RunningSession>;
   readonly cluster: Cluster;
   readonly sandboxes: Pick<SandboxRecords, 'find' | 'lost'>;
-  readonly maxSandboxMs: number;
+  readonly harvesting: Harvesting;
+  readonly sandboxAges: { readonly maxAgeMs: number; readonly idleMs: number };
   readonly pause: Pause;
   readonly journal: { readonly logger: { readonly warn: Logged; readonly error: Logged } };
 }
@@ -64,7 +66,11 @@ export function sweepWorld(env: Env): SweepWorld {
     runningSince: (instant) => runningSince(dynamodb, table, instant),
     cluster: createCluster(new ECSClient(), setting(env, 'SANDBOX_CLUSTER')),
     sandboxes: createSandboxRecords(dynamodb, table),
-    maxSandboxMs: Number(setting(env, 'SANDBOX_MAX_SECONDS')) * 1000,
+    harvesting: createHarvester(env, setting(env, 'EXECUTE_FUNCTION_NAME')),
+    sandboxAges: {
+      maxAgeMs: Number(setting(env, 'SANDBOX_MAX_SECONDS')) * 1000,
+      idleMs: Number(setting(env, 'SANDBOX_IDLE_SECONDS')) * 1000,
+    },
     pause,
     journal: createJournal(),
   };

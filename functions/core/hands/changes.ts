@@ -3,7 +3,7 @@
  * sandbox tells a change and its notes again until they are kept, which follows the result. So a process that dies in
  * between is told the same again: a taker refuses the repeat by path and SHA-256, and answers the same note.
  */
-import type { ContentChange } from '#contract/hands.ts';
+import type { ChangesResponse, ContentChange } from '#contract/hands.ts';
 import type { ChangeTaker, ContentsWorld, Recipient } from '#core/hands/content-source.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { memoryTaker } from '#core/hands/memory-taker.ts';
@@ -31,10 +31,22 @@ const MOST_NAMED = 3;
 
 /** Stores what waits in the sandbox. */
 export async function takeChanges(world: ContentsWorld, recipient: Recipient, kinds = TAKERS): Promise<TakenChanges> {
-  const takers = kinds.map((taker) => taker(world, recipient));
+  const waiting = await world.sandboxClient.changes(recipient.sandbox);
+  return waiting === null ? NOT_TOLD : storeChanges(world, recipient, { waiting, kinds });
+}
+
+interface Storing {
+  readonly waiting: ChangesResponse;
+  readonly kinds?: typeof TAKERS;
+}
+
+export async function storeChanges(
+  world: ContentsWorld,
+  recipient: Recipient,
+  { waiting, kinds = TAKERS }: Storing,
+): Promise<TakenChanges> {
   const { sandboxClient } = world;
-  const waiting = await sandboxClient.changes(recipient.sandbox);
-  if (waiting === null) return NOT_TOLD;
+  const takers = kinds.map((taker) => taker(world, recipient));
   const kept: ContentChange[] = [];
   const unread: string[] = [];
   const notes: string[] = [...waiting.notes];

@@ -1,4 +1,7 @@
-/** Which tasks of the cluster nothing needs. The sweep stops them, whatever died between their start and their end. */
+/**
+ * Which tasks of the cluster nothing needs. The sweep stops them, whatever died between their start and their end. It has
+ * what an idle sandbox holds taken over: such a sandbox ends by itself as soon as nothing in it is left to keep.
+ */
 import { SessionId, type Instant } from '#contract/ids.ts';
 import { isStale } from '#core/hands/provision.ts';
 import type { ClusterTask, SandboxRecord } from '#core/ports/sandboxes.ts';
@@ -18,6 +21,8 @@ export function sandboxOf({
 
 type Verdict =
   | { readonly status: 'needed' }
+  /** No call was sent to it for the idle time. */
+  | { readonly status: 'idle'; readonly session: SessionId; readonly generation: number }
   /** `isCurrent`: its session still counts on it. */
   | { readonly status: 'stray'; readonly why: 'no owner' | 'too old'; readonly isCurrent: boolean };
 
@@ -28,13 +33,16 @@ type Verdict =
 export function judgeTask(
   task: ClusterTask,
   record: SandboxRecord | null,
-  { now, maxAgeMs }: { readonly now: Instant; readonly maxAgeMs: number },
+  { now, maxAgeMs, idleMs }: { readonly now: Instant; readonly maxAgeMs: number; readonly idleMs: number },
 ): Verdict {
   const isOlder = (ageMs: number) => later(task.createdAt, ageMs) < now;
   if (task.startedBy.startsWith('packages/'))
     return isOlder(MAX_BUILD_MS) ? stray('too old', false) : { status: 'needed' };
   if (!isOwner(task, record, now)) return stray('no owner', false);
-  return isOlder(maxAgeMs) ? stray('too old', true) : { status: 'needed' };
+  if (isOlder(maxAgeMs)) return stray('too old', true);
+  const owner = sandboxOf(task);
+  const isIdle = record?.status === 'ready' && later(record.lastUsedAt, idleMs) < now;
+  return isIdle && owner !== null ? { status: 'idle', ...owner } : { status: 'needed' };
 }
 
 function isOwner(task: ClusterTask, record: SandboxRecord | null, now: Instant): boolean {

@@ -18,6 +18,11 @@ export interface Warming {
   warm(key: LogKey): Promise<void>;
 }
 
+/** Has what an idle sandbox still holds taken over, without waiting for it: the next sweep repeats it. */
+export interface Harvesting {
+  harvest(session: SessionId, generation: number): Promise<void>;
+}
+
 /** Ends a session's sandbox, if it has one, before it answers. Idempotent. Throws `Fault` `sandbox_not_released`. */
 export interface Releasing {
   release(session: SessionId): Promise<void>;

@@ -70,6 +70,7 @@ const COMPLETE: Readonly<Record<string, string>> = {
   IDLE_STREAM_SECONDS: '300',
   RETIRED_MODELS: 'refused',
   SANDBOX_MAX_SECONDS: '86400',
+  EXECUTE_FUNCTION_NAME: 'execute',
 };
 
 const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
@@ -146,7 +147,10 @@ const worlds = [
   {
     name: 'sweep',
     world: sweepWorld,
-    needs: [...STORES, 'RUN_STATE_MACHINE_ARN', 'VAULT_TABLE', 'SANDBOX_MAX_SECONDS', 'MEMORY_TABLE'],
+    needs: [
+      ...[...STORES, 'RUN_STATE_MACHINE_ARN', 'VAULT_TABLE', 'MEMORY_TABLE'],
+      ...['SANDBOX_MAX_SECONDS', 'SANDBOX_IDLE_SECONDS', 'EXECUTE_FUNCTION_NAME'],
+    ],
   },
   { name: 'sign-audit', world: signAuditWorld, needs: ['AUDIT_TABLE', 'AUDIT_KEY_ARN', 'AUDIT_HEADS_BUCKET'] },
   { name: 'issue-key', world: issueKeyWorld, needs: ['RECORDS_TABLE', 'FIRST_API_KEY_SECRET_ARN'] },

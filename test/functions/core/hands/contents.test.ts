@@ -298,9 +298,9 @@ describe('a call in the sandbox of a session with large results', () => {
   });
 
   it('finds what was added while its sandbox was given the rest, and so does a call beside it', async () => {
-    const calls = [BASH, SECOND].map((id) => {
-      const use = { type: 'agent.tool_use' as const, id, name: 'read', input: { file_path: 'a' }, processed_at: NOW };
-      return { event: use };
+    const calls = [BASH, SECOND].map((id): Entry => {
+      const use = { id, name: 'read', input: { file_path: 'a' }, evaluated_permission: 'allow' as const };
+      return { event: { type: 'agent.tool_use', ...use, processed_at: NOW } };
     });
     const mounted: Entry = { record: { kind: 'contents.changed', at: NOW } };
     const entries = [...entriesWith([[A, LARGE]]).slice(0, -1), mounted, ...calls];

@@ -19,13 +19,21 @@ const READY: SandboxRecord = { ...common, status: 'ready', task: TASK, address: 
 const STARTING: SandboxRecord = { ...common, ...start, status: 'starting', watchedUntil: NOW };
 
 const verdict = (task: ClusterTask, record: SandboxRecord | null) => {
-  const judged = judgeTask(task, record, { now: NOW, maxAgeMs });
+  const judged = judgeTask(task, record, { now: NOW, maxAgeMs, idleMs: 5 * MINUTE });
   return judged.status === 'stray' ? judged.why : judged.status;
 };
 
 describe('a task of the cluster', () => {
   it.each<[string, string, SandboxRecord | null, string]>([
     ['is its session’s sandbox', 'sesn_1/3', READY, 'needed'],
+    ['was used five minutes ago', 'sesn_1/3', { ...READY, lastUsedAt: later(NOW, -5 * MINUTE) }, 'needed'],
+    ['was not used for longer', 'sesn_1/3', { ...READY, lastUsedAt: later(NOW, -5 * MINUTE - 1) }, 'idle'],
+    [
+      'is of an earlier generation than the idle one',
+      'sesn_1/2',
+      { ...READY, lastUsedAt: later(NOW, -9 * MINUTE) },
+      'no owner',
+    ],
     ['is starting', 'sesn_1/3', STARTING, 'needed'],
     ['is of a session that was deleted', 'sesn_1/3', null, 'no owner'],
     ['is of an earlier generation', 'sesn_1/2', READY, 'no owner'],

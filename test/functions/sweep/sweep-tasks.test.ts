@@ -4,9 +4,10 @@ import { createJournal } from '#aws/journal.powertools.ts';
 import type { ClusterTask, SandboxRecord } from '#core/ports/sandboxes.ts';
 import { later } from '#core/ports/stamp.ts';
 import { NOW } from '#test/functions/core/given.ts';
-import { stopStrays } from '../../../functions/sweep/stop-strays.ts';
+import { sweepTasks } from '../../../functions/sweep/sweep-tasks.ts';
 
 const MAX_AGE_MS = 3_600_000;
+const IDLE_MS = 300_000;
 
 interface Given {
   readonly pages: readonly (readonly ClusterTask[])[];
@@ -43,11 +44,17 @@ function stage({ pages, records, broken = [] }: Given) {
       },
       lost: async (session: SessionId, generation: number) => void acts.push(`lost ${session} ${generation}`),
     },
-    maxSandboxMs: MAX_AGE_MS,
+    harvesting: {
+      harvest: async (session: SessionId, generation: number) => {
+        fail(`harvest ${session}`);
+        acts.push(`harvest ${session} ${generation}`);
+      },
+    },
+    sandboxAges: { maxAgeMs: MAX_AGE_MS, idleMs: IDLE_MS },
     pause: async (ms: number) => void (waitedMs += ms),
     journal,
   };
-  return { acts, waited: () => waitedMs, sweep: () => stopStrays(world, NOW) };
+  return { acts, waited: () => waitedMs, sweep: () => sweepTasks(world, NOW) };
 }
 
 const taskOf = (startedBy: string, createdAt = NOW): ClusterTask => ({
@@ -75,6 +82,21 @@ describe('sweep over tasks', () => {
     const { acts, sweep } = stage({ pages: [[old]], records: { sesn_1: readyOf('sesn_1/2', 2) } });
     await sweep();
     expect(acts).toEqual(['lost sesn_1 2', 'stop task-sesn_1/2']);
+  });
+
+  it('has what idle sandboxes hold taken over, each without the others, and stops none of them', async () => {
+    const idle = { lastUsedAt: later(NOW, -IDLE_MS - 1) };
+    const { acts, sweep } = stage({
+      pages: [[taskOf('sesn_1/2'), taskOf('sesn_2/1'), taskOf('sesn_3/7')]],
+      records: {
+        sesn_1: { ...readyOf('sesn_1/2', 2), ...idle },
+        sesn_2: readyOf('sesn_2/1', 1),
+        sesn_3: { ...readyOf('sesn_3/7', 7), ...idle },
+      },
+      broken: ['harvest sesn_1'],
+    });
+    await sweep();
+    expect(acts).toEqual(['harvest sesn_3 7']);
   });
 
   it('stops no task that it cannot judge, and goes on after one that ECS does not stop', async () => {

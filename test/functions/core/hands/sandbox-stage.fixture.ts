@@ -1,0 +1,164 @@
+/** A session with a file and a memory in a real sandbox server, over real adapters, and a process that can die. */
+import { expect } from 'vitest';
+import type { Entry } from '#contract/entries.ts';
+import { BlobKey } from '#contract/files.ts';
+import { MEMORY_DIR, UPLOADS_DIR } from '#contract/hands.ts';
+import { EventId, FileId, MemoryStoreId, Position, primaryThread, ResourceId, SessionId } from '#contract/ids.ts';
+import type { SessionContents } from '#contract/resources.ts';
+import { createFileRecords } from '#aws/files/files.dynamodb.ts';
+import { createOutputRecords } from '#aws/files/outputs.dynamodb.ts';
+import { createSandboxClient } from '#aws/hands/sandbox-client.http.ts';
+import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
+import { createMemories } from '#aws/memory/memories.dynamodb.ts';
+import { createMemoryStoreRecords } from '#aws/memory/memory-stores.dynamodb.ts';
+import { createStamp, newToken, sha256 } from '#aws/stamp.ts';
+import { createTable } from '#aws/table.ts';
+import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
+import { harvest } from '#core/hands/harvest.ts';
+import { createMemory, updateMemory } from '#core/memory/write-memory.ts';
+import { change } from '#core/session/change.ts';
+import { fold } from '#core/session/evolve.ts';
+import { CREATED, given, NO_SOURCES, NOW, SANDBOX, send, sends, SILENT } from '#test/functions/core/given.ts';
+import { createMemoryBlobs } from '#test/ports/blobs.memory.ts';
+import type { TestDynamoDb } from '#test/ports/dynamodb.ts';
+import { memoryLog } from '#test/ports/session-log.memory.ts';
+import { startSandbox, TOKEN } from '#test/sandbox-task/running-sandbox.ts';
+
+export const NOTES = `${MEMORY_DIR}/notes`;
+
+const idOf = (name: string) => EventId.parse(`sevt_${name}`);
+
+/** @param commands of calls of bash, in their order */
+export async function stageSandbox<Name extends string>(db: TestDynamoDb, commands: Readonly<Record<Name, string>>) {
+  const sandbox = await startSandbox();
+  const address = 'port' in sandbox.address ? `127.0.0.1:${sandbox.address.port}` : expect.fail('no port');
+  const session = SessionId.parse(`sesn_${newToken()}`);
+  const key = { session, thread: primaryThread(session) };
+  const { workspace } = given().head.state;
+  const store = MemoryStoreId.parse(`memstore_${newToken()}`);
+  const stores = createMemoryStoreRecords(db.client, db.memoryTable);
+  const memories = createMemories(db.client, db.memoryTable);
+  const files = createFileRecords(db.client, db.recordsTable);
+  const blobs = createMemoryBlobs();
+  const marks = { created_at: NOW, updated_at: NOW };
+  await createTable(db.client, db.recordsTable).put({ pk: session, sk: 'session', workspace });
+  const named = { name: 'Notes', description: '' };
+  await stores.create(workspace, {
+    ...{ id: store, type: 'memory_store', ...named, metadata: {}, ...marks, archived_at: null },
+  });
+  const blob = BlobKey.parse(`blobs/${newToken()}`);
+  blobs.kept.set(blob, Buffer.from('data'));
+  const [copy, original] = [FileId.parse(`file_${newToken()}`), FileId.parse(`file_${newToken()}`)];
+  const contents: SessionContents = {
+    resources: [
+      {
+        ...{ id: ResourceId.parse('sesrsc_1'), type: 'file', file_id: copy, mount_path: `${UPLOADS_DIR}/data.csv` },
+        ...{ source: { file: original, blob, bytes: 4, also: null }, ...marks },
+      },
+      {
+        ...{ id: ResourceId.parse('sesrsc_2'), type: 'memory_store', memory_store_id: store, instructions: null },
+        ...{ access: 'read_write', mount_path: NOTES, ...named, ...marks },
+      },
+    ],
+  };
+  const names = Object.keys(commands);
+  const uses = Object.entries(commands).map(([name, command]): Entry => {
+    const use = { id: idOf(name), name: 'bash', input: { command }, evaluated_permission: 'allow' as const };
+    return { event: { type: 'agent.tool_use', ...use, processed_at: NOW } };
+  });
+  const mounted: Entry = { record: { kind: 'contents.changed', at: NOW } };
+  const entries = [...given([CREATED, mounted]).when(send('hi')).entries, ...uses];
+  const log = memoryLog();
+  log.create(key, fold(null, entries), entries);
+  const record = { ...SANDBOX, token: TOKEN, address } as const;
+  let effects = 0;
+  let deadly = 0;
+  let isDead = false;
+  /** A dead process has no further effect. */
+  const dying = <Port extends object>(port: Port): Port =>
+    new Proxy(port, {
+      get(target, name) {
+        const method: unknown = Reflect.get(target, name);
+        if (typeof method !== 'function') return method;
+        return (...args: unknown[]): unknown => {
+          effects += 1;
+          isDead ||= effects === deadly;
+          if (isDead && name !== 'list') return Promise.reject(new Error('killed'));
+          return Reflect.apply(method, target, args);
+        };
+      },
+    });
+  const plain = { stamp: createStamp(), newToken, sha256 };
+  let onChanges = async () => undefined as void;
+  const client = createSandboxClient();
+  const world: ExecuteWorld = {
+    ...{ ...NO_SOURCES, ...plain, journal: SILENT },
+    pause: (ms) => (ms < 1000 ? Promise.resolve() : new Promise(() => undefined)),
+    ...{ log: dying(log), memories: dying(memories), memoryStores: dying(stores), files: dying(files) },
+    ...{ blobs: dying(blobs), contents: dying({ find: async () => contents }) },
+    outputs: dying(createOutputRecords(db.client, db.recordsTable)),
+    leftovers: dying(createLeftovers(db.client, db.recordsTable)),
+    sandboxClient: dying({
+      ...client,
+      async changes(place: typeof record) {
+        await onChanges();
+        return client.changes(place);
+      },
+    }),
+    sandboxes: dying({
+      ...({} as ExecuteWorld['sandboxes']),
+      find: async () => record,
+      send: async () => ({ record, sentTo: 1, again: false }),
+      sentTo: async () => 1,
+    }),
+  };
+  const place = { workspace, store };
+  const free = { ...plain, memories };
+  const other = { ...place, by: { type: 'session_actor', session_id: SessionId.parse('sesn_other') } as const };
+  for (const path of ['/b.md', '/gone.md']) await createMemory(free, other, { path, content: 'first' });
+  return {
+    session,
+    sandbox,
+    run: (name: Name) => {
+      const position = Position.parse(entries.length - names.length + names.indexOf(name) + 1);
+      return execute(world, {
+        ...{ ...key, call: { id: idOf(name), position, sincePosition: position } },
+        sandbox: { generation: 1 },
+      });
+    },
+    harvest: (generation = 1) => harvest(world, { session, harvest: generation }),
+    /** Another session's. */
+    async change(path: string, content: string) {
+      const memory = (await memories.at(place, path)) ?? expect.fail('no memory');
+      await updateMemory(free, other, { id: memory.id, content });
+    },
+    dieBefore: (n: number) => ([effects, deadly, isDead] = [0, n, false]),
+    revive: () => ([deadly, isDead] = [0, false]),
+    effects: () => effects,
+    results: () =>
+      log
+        .entries(key)
+        .flatMap((entry) => ('event' in entry && entry.event.type === 'agent.tool_result' ? [entry.event] : []))
+        .map(
+          ({ tool_use_id: id, content }) =>
+            `${id}: ${content.map((block) => ('text' in block ? block.text : '')).join()}`,
+        ),
+    waiting: () => client.changes(record),
+    interruptAtHarvest: () =>
+      void (onChanges = async () => {
+        onChanges = async () => undefined;
+        const head = (await log.head(key)) ?? expect.fail('no log');
+        await change({ log, stamp: plain.stamp }, key, head, sends({ type: 'user.interrupt' }));
+      }),
+    async stored() {
+      const range = { order: 'asc', from: null, to: null, includeArchived: true, beyond: null } as const;
+      const { rows } = await files.list({ workspace, ...range, direction: 'next', limit: 100 }, session);
+      const request = { from: null, to: null, before: null, limit: 100, session_id: session };
+      const { versions } = await memories.versions(place, request);
+      return [
+        ...rows.map(({ item }) => item.file.filename),
+        ...versions.map(({ operation, path }) => `${operation} ${path}`).toSorted(),
+      ];
+    },
+  };
+}
