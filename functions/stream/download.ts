@@ -1,6 +1,6 @@
 /**
  * Downloads of files and skills. They go through the function that streams, because a buffered response holds 6 MB, and
- * because a redirect would carry the header `x-api-key` of older clients to another host.
+ * because a redirect carries a client's header `x-api-key` to S3. Only a file that no stream carries is answered so.
  */
 import type { GatewayEvent } from '#contract/gateway.ts';
 import { FileId, type WorkspaceId } from '#contract/ids.ts';
@@ -18,7 +18,11 @@ export interface DownloadWorld extends Pick<Ports, 'blobs' | 'stamp' | 'skillArc
   readonly skills: Pick<SkillRecords, 'find' | 'version'>;
 }
 
+/** Lambda streams at most 200 MB of a response, with its head. */
+const MAX_STREAMED_BYTES = 199_000_000;
+
 interface Download {
+  readonly status: 200 | 307;
   readonly headers: Readonly<Record<string, string>>;
   readonly bytes: number;
   readonly open: () => Promise<AsyncIterable<Uint8Array>>;
@@ -43,7 +47,12 @@ async function fileDownload(
   const refused = stored === null ? NO_FILE : unreadable(world, stored);
   if (stored === null || refused !== null) return refused ?? NO_FILE;
   const { filename, mime_type: type, size_bytes: bytes } = stored.file;
-  return { headers: headersOf({ filename, type, bytes }), bytes, open: () => world.blobs.get(stored.blob) };
+  if (bytes <= MAX_STREAMED_BYTES) {
+    const headers = headersOf({ filename, type, bytes });
+    return { status: 200, headers, bytes, open: () => world.blobs.get(stored.blob) };
+  }
+  const location = await world.blobs.link(stored.blob, { type, disposition: dispositionOf(filename) });
+  return { status: 307, headers: { location }, bytes: 0, open: async () => new Blob().stream() };
 }
 
 const NO_FILE = refuse('not_found_error', 'file_id: there is no such file');
@@ -74,18 +83,22 @@ async function skillDownload(
   const { name } = found.version;
   const zip = zipOf(skillArchives, { name, files: skillArchives.unpack(archive) });
   const headers = headersOf({ filename: `${name}.zip`, type: 'application/zip', bytes: zip.length });
-  return { headers, bytes: zip.length, open: async () => new Blob([zip]).stream() };
+  return { status: 200, headers, bytes: zip.length, open: async () => new Blob([zip]).stream() };
 }
 
 /** No browser shows the content as a page of this host. */
 function headersOf({ filename, type, bytes }: { filename: string; type: string; bytes: number }) {
-  const plain = filename.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_');
-  const encoded = encodeURIComponent(filename).replaceAll(/['()*]/g, (one) => `%${one.charCodeAt(0).toString(16)}`);
   return {
     'content-type': type,
     'content-length': String(bytes),
-    'content-disposition': `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`,
+    'content-disposition': dispositionOf(filename),
     'content-security-policy': "sandbox; default-src 'none'",
     'x-content-type-options': 'nosniff',
   };
+}
+
+function dispositionOf(filename: string): string {
+  const plain = filename.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_');
+  const encoded = encodeURIComponent(filename).replaceAll(/['()*]/g, (one) => `%${one.charCodeAt(0).toString(16)}`);
+  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }

@@ -96,15 +96,17 @@ async function download(
     const found = await downloadOf(world, caller.workspace, event);
     if (isRefusal(found)) return refuseRequest(open, replyToRefusal(found, id), { error_class: found.type });
     const bytes = await found.open();
-    sink = open(200, {
+    sink = open(found.status, {
       ...found.headers,
       ...NOT_KEPT,
       'request-id': id,
       'anthropic-workspace-id': caller.workspace,
     });
+    // The status and the headers go out with the first write, and an empty file has none.
+    await sink.write('');
     for await (const chunk of bytes) await sink.write(chunk);
     sink.end();
-    return { status: 200, bytes: found.bytes };
+    return { status: found.status, bytes: found.bytes };
   } catch (error) {
     if (sink === null) return refuseRequest(open, replyToFault(error, id), faultFields(error));
     sink.end();

@@ -22,20 +22,20 @@ import { endLeftovers } from '../../functions/sweep/end-leftovers.ts';
 import { endPendingCredentials } from '../../functions/sweep/end-pending-credentials.ts';
 import { sweep } from '../../functions/sweep/sweep.ts';
 
-/** The settings of sweep, and SDK clients with its role's rights. */
-function asSweep({ runtime }: Service) {
-  const part = runtime.template.functions.find((one) => serviceOf(one) === 'sweep');
-  if (part === undefined) throw new Error('the template has no sweep');
+/** The settings of a function, and those of SDK clients with its role's rights. */
+export function asFunction({ runtime }: Service, entry: string) {
+  const part = runtime.template.functions.find((one) => serviceOf(one) === entry);
+  if (part === undefined) throw new Error(`the template has no ${entry}`);
   const { endpoint } = runtime.aws;
   const client = {
     endpoint: endpoint.url,
     region: runtime.template.region,
-    credentials: endpoint.credentialsFor({ functionName: part.name, roleArn: part.roleArn, worker: 'sweep-now' }),
+    credentials: endpoint.credentialsFor({ functionName: part.name, roleArn: part.roleArn, worker: 'of a test' }),
   };
   return { part, client };
 }
 
-function environmentOf({ endpoint, region, credentials }: ReturnType<typeof asSweep>['client']) {
+export function environmentOf({ endpoint, region, credentials }: ReturnType<typeof asFunction>['client']) {
   return {
     AWS_ENDPOINT_URL: endpoint,
     AWS_REGION: region,
@@ -45,7 +45,7 @@ function environmentOf({ endpoint, region, credentials }: ReturnType<typeof asSw
 }
 
 export async function sweepNow(service: Service): Promise<void> {
-  const { part, client } = asSweep(service);
+  const { part, client } = asFunction(service, 'sweep');
   const dynamodb = new DynamoDBClient(client);
   const recordsTable = setting(part.environment, 'RECORDS_TABLE');
   const log = createSessionLog({
@@ -78,7 +78,7 @@ export async function sweepNow(service: Service): Promise<void> {
 
 /** Removes what is announced as left over by now. */
 export async function sweepLeftovers(service: Service): Promise<void> {
-  const { part, client } = asSweep(service);
+  const { part, client } = asFunction(service, 'sweep');
   const dynamodb = new DynamoDBClient(client);
   const table = setting(part.environment, 'RECORDS_TABLE');
   const leftovers = {
@@ -93,7 +93,7 @@ export async function sweepLeftovers(service: Service): Promise<void> {
 
 /** Runs sweep as if this much time had passed. */
 export async function sweepPendingCredentials(service: Service, afterMs: number): Promise<void> {
-  const { part, client } = asSweep(service);
+  const { part, client } = asFunction(service, 'sweep');
   const dynamodb = new DynamoDBClient(client);
   const manager = new SecretsManagerClient(client);
   const pending = {

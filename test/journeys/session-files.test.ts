@@ -96,10 +96,13 @@ describe('a session with files', () => {
     );
     const first = { 'report.txt': 'one\n', 'new line_.txt': 'two\n', '..dots': 'three\n' };
     expect(await outputsOf(session.id)).toEqual(first);
-    await run(session.id, `cd ${folder} && touch a/b/report.txt && echo one > a/b/report.txt; echo more > later.txt`);
-    expect(await outputsOf(session.id)).toEqual({ ...first, 'later.txt': 'more\n' });
+    await run(
+      session.id,
+      `cd ${folder} && touch a/b/report.txt none && echo one > a/b/report.txt; echo more > later.txt`,
+    );
+    expect(await outputsOf(session.id)).toEqual({ ...first, 'later.txt': 'more\n', none: '' });
     const all = await beta.files.list({ scope_id: session.id, betas: BETAS });
-    expect(all.data).toHaveLength(4);
+    expect(all.data).toHaveLength(5);
   });
 
   it('finds 500 small files in its first call', async () => {

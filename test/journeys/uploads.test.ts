@@ -6,8 +6,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import Anthropic, { toFile } from '@anthropic-ai/sdk';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sweepLeftovers } from '#test/faults/sweep.ts';
+import { WorkspaceId } from '#contract/ids.ts';
+import { createBlobs } from '#aws/files/blobs.s3.ts';
+import { createFileRecords } from '#aws/files/files.dynamodb.ts';
+import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
+import { setting } from '#aws/settings.ts';
+import { createStamp, newToken } from '#aws/stamp.ts';
+import { storeFile } from '#core/files/store-file.ts';
+import type { NewBlob } from '#core/ports/blobs.ts';
+import { asFunction, environmentOf, sweepLeftovers } from '#test/faults/sweep.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
 
@@ -75,6 +84,36 @@ describe('a large file', () => {
     const plain = new Anthropic({ baseURL, apiKey }).beta;
     const downloaded = await (await plain.files.download(output?.id ?? '', { betas: BETAS })).arrayBuffer();
     expect(createHash('sha256').update(Buffer.from(downloaded)).digest('hex')).toBe(sha256);
+  });
+
+  it('of a session that no stream carries is downloaded by a redirect, with its name and type', async () => {
+    const [content, size_bytes] = [Buffer.from('as if it were large'), 250_000_000];
+    const { part, client } = asFunction(service, 'execute');
+    const [dynamodb, table] = [new DynamoDBClient(client), setting(part.environment, 'RECORDS_TABLE')];
+    const ports = {
+      ...{ files: createFileRecords(dynamodb, table), leftovers: createLeftovers(dynamodb, table) },
+      ...{ stamp: createStamp(), newToken },
+      blobs: createBlobs(environmentOf(client), setting(part.environment, 'CONTENT_BUCKET')),
+    };
+    // The row alone says how large the file is.
+    const claiming = {
+      ...ports.blobs,
+      put: ({ blob }: NewBlob) => ports.blobs.put({ blob, bytes: content, sizeBytes: content.length }),
+    };
+    const named = { filename: 'übergroß "1".csv', mime_type: 'text/csv', size_bytes, downloadable: true };
+    const { headers } = await service.client.beta.files.list({ betas: BETAS }).asResponse();
+    const workspace = WorkspaceId.parse(headers.get('anthropic-workspace-id'));
+    const owner = { workspace, scope: null, expiresInSeconds: null };
+    const { file } = await storeFile({ ...ports, blobs: claiming }, { ...named, ...owner }, content);
+    const { baseUrl: baseURL, apiKey } = service.runtime;
+    const response = await new Anthropic({ baseURL, apiKey }).beta.files.download(file.id, { betas: BETAS });
+    expect(response.url).not.toContain(baseURL);
+    expect(response.headers.get('content-type')).toBe('text/csv');
+    expect(response.headers.get('content-disposition')).toMatch(
+      /^attachment; filename="_bergro_ _1_.csv"; filename\*=UTF-8''%C3%BC/,
+    );
+    expect(await response.text()).toBe(content.toString());
+    dynamodb.destroy();
   });
 
   it('that is empty is one too', async () => {

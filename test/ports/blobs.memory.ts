@@ -27,6 +27,9 @@ export function createMemoryBlobs(): MemoryBlobs {
       if (bytes === undefined) throw new Error('there is no such blob');
       return new Blob([bytes]).stream();
     },
+    async link(blob, { type, disposition }) {
+      return `https://s3.example/${blob}?${new URLSearchParams({ type, disposition })}`;
+    },
     async remove(blob, upload) {
       if (upload !== undefined) parts.delete(upload);
       kept.delete(blob);

@@ -36,7 +36,7 @@ describe('the records of skills', () => {
       stamp: createStamp(),
       newToken,
       blobs: {
-        get: blobs.get,
+        ...blobs,
         async put(blob) {
           await blobs.put(blob);
           stored.set(blob.blob, true);

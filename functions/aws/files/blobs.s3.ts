@@ -14,6 +14,8 @@ const TIMEOUT_MS = 10 * 60_000;
 /** After the first try, of a request whose body can be sent again; each waits twice as long as the one before. */
 const RETRIES = 3;
 const FIRST_PAUSE_MS = 50;
+/** A client follows a link at once. The download that it begins may last longer. */
+const LINK_SECONDS = 300;
 
 interface Asked {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
@@ -64,6 +66,10 @@ export function createBlobs(env: Env, bucket: string): Blobs & BlobRemover & Blo
     async get(blob) {
       const { body } = await request(blob, { method: 'GET' });
       return body ?? unavailable('no body');
+    },
+    link(blob, { type, disposition }) {
+      const query = { 'response-content-type': type, 'response-content-disposition': disposition };
+      return presign({ method: 'GET', key: blob, seconds: LINK_SECONDS, query });
     },
     async remove(blob, upload) {
       if (upload !== undefined) {

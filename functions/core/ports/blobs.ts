@@ -15,6 +15,8 @@ export interface NewBlob {
 export interface Blobs {
   /** All bytes, in order. The stream fails where the connection breaks, so a cut blob never looks whole. */
   get(blob: BlobKey): Promise<ReadableStream<Uint8Array>>;
+  /** A URL with which its bearer reads the blob for some minutes, as this type and with this `content-disposition`. */
+  link(blob: BlobKey, shown: { readonly type: string; readonly disposition: string }): Promise<string>;
   /** The blob exists when this resolves, and never in part. It was announced before. A repeat stores the same again. */
   put(blob: NewBlob): Promise<void>;
 }
