@@ -149,7 +149,7 @@ export const FILE_ROWS: readonly Row[] = [
     { found: [0, 1], next_page: null },
   ),
   row(
-    'GET /v1/files/{file_id}/content, of an upload, which nobody but its owner has',
+    'GET /v1/files/{file_id}/content, of an upload, which has none',
     async (given) => refusalOf(given.client.files.download(await upload(given), HEADERS)),
     NOT_DOWNLOADABLE,
   ),

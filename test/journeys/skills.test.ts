@@ -8,7 +8,7 @@ import { toFile, type Anthropic } from '@anthropic-ai/sdk';
 import Sdk104, { toFile as toFile104 } from 'sdk-0.104';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSkillArchives } from '#aws/skills/skill-archives.zip.ts';
-import { calling } from '#test/journeys/scripts.ts';
+import { bash, calling } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
 
 const skillMd = (name: string, text: string) =>
@@ -79,6 +79,32 @@ describe('a skill', () => {
     expect(systems[0]).toContain('path=\\"/workspace/skills/greet/SKILL.md\\">Says how to greet.</skill>');
     // The provider's cache serves: the text stays the same.
     expect(new Set(systems).size).toBe(1);
+  });
+
+  it('that loses the version of a session is missed by the session, which goes on and tells its model', async () => {
+    const upload = async (name: string) => ({ files: [await toFile(skillMd(name, 'Say ahoy.'), 'd/SKILL.md')] });
+    const [lost, kept] = [
+      await beta.skills.create(await upload('lost')),
+      await beta.skills.create(await upload('kept')),
+    ];
+    const agent = await beta.agents.create({
+      name: 'Ada',
+      model: 'claude-opus-5',
+      tools: [{ type: 'agent_toolset_20260401' }],
+      skills: [lost, kept].map(({ id }) => ({ type: 'custom' as const, skill_id: id })),
+    });
+    const environment = await beta.environments.create({ name: 'lab' });
+    const session = await beta.sessions.create({ agent: agent.id, environment_id: environment.id });
+    await beta.skills.versions.create(lost.id, await upload('lost'));
+    await beta.skills.versions.delete(lost.latest_version_id, { skill_id: lost.id });
+    service.standIn.script(calling(bash('ls /workspace/skills')));
+    for (const round of ['the first call', 'a later one']) {
+      const seen = await service.converse(session.id, round);
+      expect(textOf(ofType(seen, 'agent.tool_result')[0])).toMatch(
+        /^kept\n\(The skill at \/workspace\/skills\/lost is not in the sandbox: it was deleted\.\)$/,
+      );
+      expect(ofType(seen, 'session.status_idle').at(-1)?.stop_reason).toEqual({ type: 'end_turn' });
+    }
   });
 
   it('is known by numbers to an earlier SDK', async () => {
