@@ -1,5 +1,16 @@
 import { createHash } from 'node:crypto';
-import { close, constants, fstatSync, lstatSync, open, read, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import {
+  close,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  open,
+  read,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+} from 'node:fs';
 import { isUtf8 } from 'node:buffer';
 import { promisify } from 'node:util';
 import {
@@ -48,6 +59,18 @@ const openFile = promisify(open);
 const closeFile = promisify(close);
 const readFile = promisify(read);
 
+const NO_OUTPUTS = `The sandbox’s image has no folder ${OUTPUTS_DIR}, and none can be made: no file reaches the user.`;
+
+/** The image makes the folder. Where it does not, the agent may. */
+function hasOutputs(folder: string): boolean {
+  try {
+    mkdirSync(folder, { recursive: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export function changesIn(places: Places, contents: Contents): Changes {
   const outputs = new Map<string, Known>();
   const listed = new Map<string, Listed>();
@@ -62,7 +85,8 @@ export function changesIn(places: Places, contents: Contents): Changes {
 
   /** Changed files, removed paths, and notes that were not told. A touched file with the same bytes is no change. */
   async function look() {
-    const { files, notes } = walk(fileAt, [OUTPUTS_DIR, ...contents.writableFolders()]);
+    const { files, notes: left } = walk(fileAt, [OUTPUTS_DIR, ...contents.writableFolders()]);
+    const notes = hasOutputs(fileAt(OUTPUTS_DIR)) ? left : [NO_OUTPUTS, ...left];
     const changed: Found[] = [];
     for (const found of files.values()) {
       const known = knownAt(found.path);

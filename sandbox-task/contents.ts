@@ -133,7 +133,7 @@ export function contentsIn(places: Places, archive: string | null, limits: Limit
     const root = ROOTS.find((folder) => path === folder || path.startsWith(`${folder}/`)) ?? WORKDIR;
     if (path === `${WORKDIR}/${OUTPUTS_FOLDER}`) makeOutputsFolder(fileOf(places, path));
     let folder = fileOf(places, root);
-    mkdirSync(folder, { recursive: true });
+    makeRoot(folder, root);
     for (const name of path.slice(root.length + 1).split('/')) {
       if (name === '') break;
       folder = join(folder, name);
@@ -219,6 +219,15 @@ export function contentsIn(places: Places, archive: string | null, limits: Limit
 }
 
 const ROOTS = [UPLOADS_DIR, MEMORY_DIR, WORKDIR];
+
+/** The image makes them. Where it does not, the server may, unless the folder above belongs to another user. */
+function makeRoot(folder: string, root: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch {
+    throw new Error(`the sandbox’s image has no folder ${root}`);
+  }
+}
 
 /** Where the agent owns no folder on the way, what it must not change belongs to the server. */
 function as<T>(path: string, { access }: Pick<ContentEntry, 'access'>, work: () => T): T {

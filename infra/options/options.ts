@@ -81,10 +81,17 @@ export const Options = group({
       'next. The key leaves the stack with `dynamodb-kms`, so users whose tokens it seals connect again.',
   ),
   sandbox: group({
-    imageUri: z.string().min(1).optional().meta({
-      description: 'An image in an ECR repository of the same Region. With it, a deployment needs no Docker.',
-      default: 'built from `sandbox-task/`',
-    }),
+    imageUri: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({
+        description:
+          'An image in an ECR repository of the same Region. With it, a deployment needs no Docker. It needs the users, the ' +
+          'folders and the volumes of `sandbox-task/Dockerfile`: without `/mnt/session/uploads`, `/mnt/session/outputs` and ' +
+          '`/mnt/memory`, with their owners, tool results say that files are lacking.',
+        default: 'built from `sandbox-task/`',
+      }),
     cpu: FargateCpu.default(512).describe('CPU units of one sandbox: 1024 are one vCPU, $0.032 an hour.'),
     memoryMb: FargateMemory.default(1024).describe(
       'Memory of one sandbox, as Fargate offers it for these CPU units: 1024 cost $0.004 an hour.',

@@ -238,3 +238,16 @@ describe('what the agent changes in its memory', () => {
     expect(await waiting()).toBeUndefined();
   });
 });
+
+test('an image without the folder of outputs is told to the model once', async () => {
+  rmSync(join(sandbox.mnt, 'session'), { recursive: true });
+  // As a folder of another user does, the file keeps the agent from making one.
+  writeFileSync(join(sandbox.mnt, 'session'), '');
+  expect(await waiting()).toBe(1);
+  const { notes, changes } = await list();
+  expect({ notes, changes }).toEqual({ notes: [expect.stringContaining(`image has no folder ${OUT}`)], changes: [] });
+  await tell(notes);
+  expect(await waiting()).toBeUndefined();
+  rmSync(join(sandbox.mnt, 'session'));
+  expect(await waiting()).toBeUndefined();
+});

@@ -125,6 +125,16 @@ describe('the contents of a sandbox', () => {
     expect(await readdir(outputs())).toEqual(['sevt_a.txt', 'sevt_b.txt']);
   });
 
+  test('that the image has no folder for are refused with a sentence that says so', async () => {
+    const file = upload('data.csv');
+    await rm(join(sandbox.mnt, 'session'), { recursive: true });
+    // As a folder of another user does, the file keeps the server from making one.
+    await writeFile(join(sandbox.mnt, 'session'), '');
+    await lackingOf('1', file);
+    const reason = 'the sandbox’s image has no folder /mnt/session/uploads';
+    expect(await put([file, 'x'])).toMatchObject({ body: { refused: [{ path: file.path, reason }] } });
+  });
+
   test('that are not those of the manifest are refused, and the others are put', async () => {
     const sized = upload('sized', '1', { bytes: 3 });
     await lackingOf('1', a, sized);
