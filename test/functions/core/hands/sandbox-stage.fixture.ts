@@ -19,6 +19,7 @@ import { createMemory, updateMemory } from '#core/memory/write-memory.ts';
 import { change } from '#core/session/change.ts';
 import { fold } from '#core/session/evolve.ts';
 import { CREATED, given, NO_SOURCES, NOW, SANDBOX, send, sends, SILENT } from '#test/functions/core/given.ts';
+import { mortal } from '#test/functions/mortal.ts';
 import { createMemoryBlobs } from '#test/ports/blobs.memory.ts';
 import type { TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -71,23 +72,7 @@ export async function stageSandbox<Name extends string>(db: TestDynamoDb, comman
   const log = memoryLog();
   log.create(key, fold(null, entries), entries);
   const record = { ...SANDBOX, token: TOKEN, address } as const;
-  let effects = 0;
-  let deadly = 0;
-  let isDead = false;
-  /** A dead process has no further effect. */
-  const dying = <Port extends object>(port: Port): Port =>
-    new Proxy(port, {
-      get(target, name) {
-        const method: unknown = Reflect.get(target, name);
-        if (typeof method !== 'function') return method;
-        return (...args: unknown[]): unknown => {
-          effects += 1;
-          isDead ||= effects === deadly;
-          if (isDead && name !== 'list') return Promise.reject(new Error('killed'));
-          return Reflect.apply(method, target, args);
-        };
-      },
-    });
+  const { dying, dieBefore, revive, effects } = mortal();
   const plain = { stamp: createStamp(), newToken, sha256 };
   let onChanges = async () => undefined as void;
   const client = createSandboxClient();
@@ -132,9 +117,7 @@ export async function stageSandbox<Name extends string>(db: TestDynamoDb, comman
       const memory = (await memories.at(place, path)) ?? expect.fail('no memory');
       await updateMemory(free, other, { id: memory.id, content });
     },
-    dieBefore: (n: number) => ([effects, deadly, isDead] = [0, n, false]),
-    revive: () => ([deadly, isDead] = [0, false]),
-    effects: () => effects,
+    ...{ dieBefore, revive, effects },
     results: () =>
       log
         .entries(key)
