@@ -24,11 +24,15 @@ describe('a session with files', () => {
   const upload = async (name: string, text: string) =>
     (await beta.files.upload({ file: await toFile(Buffer.from(text), name), betas: BETAS })).id;
 
-  async function sessionWith(resources: NonNullable<Anthropic.Beta.SessionCreateParams['resources']>) {
+  async function sessionWith(
+    resources: NonNullable<Anthropic.Beta.SessionCreateParams['resources']>,
+    skills: NonNullable<Anthropic.Beta.AgentCreateParams['skills']> = [],
+  ) {
     const agent = await beta.agents.create({
       name: 'Ada',
       model: 'claude-opus-5',
       tools: [{ type: 'agent_toolset_20260401' }],
+      skills,
     });
     const environment = await beta.environments.create({ name: 'lab' });
     return beta.sessions.create({ agent: agent.id, environment_id: environment.id, resources });
@@ -78,12 +82,50 @@ describe('a session with files', () => {
     expect(seen).toContain('more');
     expect(seen).not.toContain('data.csv\nworkspace');
     expect(await run(session.id, 'ls /mnt/session/uploads')).not.toContain('data.csv');
-    // A sandbox that replaces another one gets them again, and what was given stays.
-    for (const pid of service.sandboxes()) expect(pid).not.toBe('');
     expect(Object.keys(await outputsOf(session.id))).toEqual(['copy.csv']);
     await beta.sessions.delete(session.id);
     expect((await beta.files.list({ scope_id: session.id, betas: BETAS })).data).toEqual([]);
     await expect(beta.files.retrieveMetadata(added.file_id, { betas: BETAS })).rejects.toMatchObject({ status: 404 });
+  });
+
+  it('is told when its sandbox dies before outputs are stored; the next one has files, skills and memory again', async () => {
+    const skillMd = Buffer.from('---\nname: greet\ndescription: Greets.\n---\nSay ahoy.\n');
+    const skill = await beta.skills.create({ files: [await toFile(skillMd, 'greet/SKILL.md')] });
+    const store = await beta.memoryStores.create({ name: 'Notes', description: '' });
+    await beta.memoryStores.memories.create(store.id, { path: '/a.md', content: 'of memory' });
+    const session = await sessionWith(
+      [
+        { type: 'file', file_id: await upload('a.csv', 'of a file'), mount_path: 'a.csv' },
+        { type: 'memory_store', memory_store_id: store.id },
+      ],
+      [{ type: 'custom', skill_id: skill.id }],
+    );
+    const reading = 'cat /mnt/session/uploads/a.csv /mnt/memory/notes/a.md skills/greet/SKILL.md';
+    const found = /of a file[^]*of memory[^]*Say ahoy/;
+    expect(await run(session.id, reading)).toMatch(found);
+    service.runtime.faults.disarm();
+    // The first item marks the call. The second one announces the output's bytes, and the sandbox dies meanwhile.
+    service.runtime.faults.delay('execute dynamodb:PutItem', 1000);
+    const told = run(
+      session.id,
+      'echo x > /mnt/session/outputs/lost.txt; echo x > /mnt/memory/notes/lost.md; echo done',
+    );
+    const isPut = ({ function: by, call }: { function: string; call: string }) =>
+      by === 'execute' && call === 'dynamodb:PutItem';
+    const puts = () => service.runtime.faults.trace().filter(isPut).length;
+    await expect.poll(puts, { timeout: 30_000 }).toBe(2);
+    await service.runtime.faults.loseSandbox();
+    const output = await told;
+    service.runtime.faults.disarm();
+    expect(output).toContain('Not stored yet, because it could not be read as a whole');
+    expect(output).toContain('lost.txt');
+    expect(await outputsOf(session.id)).toEqual({});
+    // A sandbox that was just used is taken for alive until a call does not reach it.
+    expect(await run(session.id, 'true')).toContain('The sandbox stopped before this call had a result.');
+    const next = await run(session.id, `ls /mnt/session/outputs; ${reading}`);
+    expect(next).toContain('This is a new sandbox.');
+    expect(next).toMatch(found);
+    expect(next).not.toContain('lost.txt');
   });
 
   it('gives its user regular files only, by names that every system takes, and each content once', async () => {
