@@ -2,14 +2,13 @@ import { App, type AppProps, Validations } from 'aws-cdk-lib';
 import recommendedFlags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' };
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { optionsOfContext } from './options/options-of-context.ts';
-import { OptionsError } from './options/parse-options.ts';
 import { DesignRules } from './rules/design-rules.ts';
 import { BrainstemStack } from './stack.ts';
 
 /** What the CLI sets by itself, so that a plain run of this file makes the same template. */
 const CLI_CONTEXT = { 'aws:cdk:enable-path-metadata': true, 'aws:cdk:enable-asset-metadata': true };
 
-/** The app that `cdk` runs. Its options come as context (docs/options.md). */
+/** The app that `cdk` synthesizes. Its options come as context (docs/options.md). */
 export function brainstemApp(props: AppProps = {}): App {
   const app = new App({
     ...props,
@@ -20,15 +19,3 @@ export function brainstemApp(props: AppProps = {}): App {
   Validations.of(app).addPlugins(new AwsSolutionsChecks(stack), new DesignRules());
   return app;
 }
-
-function main(): void {
-  try {
-    brainstemApp().synth();
-  } catch (error) {
-    if (!(error instanceof OptionsError)) throw error;
-    console.error(error.message);
-    process.exitCode = 1;
-  }
-}
-
-if (import.meta.main) main();

@@ -157,7 +157,7 @@ const ENTRY = new RegExp(
     '^functions/[^/]+/handler\\.ts$',
     '^functions/harness/(bedrock|claude-platform-on-aws)\\.ts$',
     '^functions/aws/credentials\\.lambda\\.ts$',
-    '^infra/app\\.ts$',
+    '^infra/main\\.ts$',
     '^infra/cli/[^/]+/main\\.ts$',
     '^infra/local/(start|demo/main)\\.ts$',
     '^infra/local/tasks/relay\\.ts$',

@@ -4,7 +4,8 @@ import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, type CfnFunction, Function, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import type { Bundles, Entry } from './bundles.ts';
+import type { Bundles } from './bundles.ts';
+import type { Entry } from './modules.ts';
 import { acknowledgePattern } from './finding.ts';
 import { settingsExcess } from './settings-limit.ts';
 

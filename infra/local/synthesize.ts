@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { openSynthesisCache, synthesisKey } from './synthesis-cache.ts';
 
-const APP = 'infra/app.ts';
+const APP = 'infra/main.ts';
 const MAX_SAID_BYTES = 16 * 1024 * 1024;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const SYNTHESIS_CACHE = join(ROOT, 'node_modules/.cache/brainstem-synthesis');
@@ -94,5 +94,6 @@ function settingsOfSynthesis(): Readonly<Record<string, string | undefined>> {
 /** The variables that say where things are. They do not change the result. */
 function placesOfSynthesis(): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE } = process.env;
-  return { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE };
+  // Collecting garbage would take a quarter of esbuild's processor time, and its one pass fits into memory.
+  return { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, GOGC: 'off' };
 }

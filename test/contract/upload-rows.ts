@@ -22,7 +22,7 @@ function parts({ service }: Given) {
       });
       const body = { parts: await Promise.all(sent) };
       const complete = () =>
-        client.post(`/v1/x/uploads/${id}/complete`, { body }) as Promise<Anthropic.Beta.FileMetadata>;
+        client.post(`/v1/x/uploads/${id}/complete`, { body }) as Promise<Anthropic.Beta.BetaFileMetadata>;
       return { id, complete };
     },
   };

@@ -33,7 +33,7 @@ test('a deployment may use a given sandbox image and delete its data with the st
 });
 
 test('a refused option ends the app with one line and no stack trace', () => {
-  const child = spawnSync(process.execPath, [join(import.meta.dirname, '../../infra/app.ts')], {
+  const child = spawnSync(process.execPath, [join(import.meta.dirname, '../../infra/main.ts')], {
     env: { ...process.env, CDK_CONTEXT_JSON: JSON.stringify({ connect: 'login' }) },
     encoding: 'utf8',
   });

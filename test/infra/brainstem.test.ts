@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { MAX_BODY_BYTES } from '#contract/content.ts';
 import { ExecuteRequest } from '#contract/hands.ts';
-import { ENTRIES } from '#infra/constructs/bundles.ts';
+import { ENTRIES } from '#infra/constructs/modules.ts';
 import {
   allowed,
   entryWithRole,

@@ -18,7 +18,7 @@ npx cdk deploy -c removalPolicy=destroy -c sandbox.memoryMb=2048 -c mcp.allow='[
 \`\`\`
 
 \`\`\`json
-{ "app": "node infra/app.ts", "context": { "brainstem": { "removalPolicy": "destroy", "sandbox": { "memoryMb": 2048 } } } }
+{ "app": "node infra/main.ts", "context": { "brainstem": { "removalPolicy": "destroy", "sandbox": { "memoryMb": 2048 } } } }
 \`\`\`
 
 An option that does not exist, or has a wrong value, stops the synthesis with a line that names it. So do lists that together make

@@ -2,7 +2,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
-import { bundle, ENTRIES } from '#infra/constructs/bundles.ts';
+import { bundle } from '#infra/constructs/bundles.ts';
+import { buildAhead, ENTRIES } from '#infra/constructs/modules.ts';
 import type { ModelProvider } from '#infra/options/model-options.ts';
 
 let dir = '';
@@ -78,4 +79,16 @@ test('only the functions that evaluate policies have Cedar’s WebAssembly file 
 test('an entry without a handler is refused with its name', () => {
   rmSync(join(dir, 'functions/sweep/handler.ts'));
   expect(() => bundled()).toThrow(/sweep\/handler\.ts/);
+});
+
+test('what was built ahead is what the construct would have built, and is not built again', async () => {
+  const folders = { functionsDir: join(dir, 'functions'), sandboxTaskDir: join(dir, 'sandbox-task') };
+  bundle({ ...folders, outdir: join(dir, 'out') });
+  // Source maps leave the code as it is, and make another pass of this one.
+  await buildAhead({ ...folders, sourceMaps: true });
+  for (const entry of ENTRIES) rmSync(join(dir, 'functions', entry, 'handler.ts'));
+  bundle({ ...folders, outdir: join(dir, 'ahead'), sourceMaps: true });
+  for (const file of [...ENTRIES.map((entry) => `${entry}/index.mjs`), 'sandbox/server.mjs']) {
+    expect(readFileSync(join(dir, 'ahead/bundles', file))).toEqual(readFileSync(join(dir, 'out/bundles', file)));
+  }
 });

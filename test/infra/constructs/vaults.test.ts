@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { OAuthTokens } from '#contract/secret-stores.ts';
-import { ENTRIES, type Entry } from '#infra/constructs/bundles.ts';
+import { ENTRIES, type Entry } from '#infra/constructs/modules.ts';
 import { EntryFunction } from '#infra/constructs/entry-function.ts';
 import { Vaults } from '#infra/constructs/vaults.ts';
 import { serviceOf } from '#infra/local/lambda/environment.ts';
