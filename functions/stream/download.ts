@@ -52,7 +52,7 @@ async function fileDownload(
     return { status: 200, headers, bytes, open: () => world.blobs.get(stored.blob) };
   }
   const location = await world.blobs.link(stored.blob, { type, disposition: dispositionOf(filename) });
-  return { status: 307, headers: { location }, bytes: 0, open: async () => new Blob().stream() };
+  return { status: 307, headers: { location }, bytes: 0, open: async () => new Blob([]).stream() };
 }
 
 const NO_FILE = refuse('not_found_error', 'file_id: there is no such file');
