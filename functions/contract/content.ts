@@ -43,7 +43,7 @@ export const wellFormed = (maxChars: number) => z.string().max(maxChars).refine(
 
 /** Below the 6 MB that one synchronous Lambda invocation carries, with room for the JSON around it. */
 export const MAX_BODY_BYTES = 5_000_000;
-export const MAX_TEXT_CHARS = 4_000_000;
+const MAX_TEXT_CHARS = 4_000_000;
 
 export const TextBlock = z
   .object({ type: z.literal('text'), text: z.string().max(MAX_TEXT_CHARS) })

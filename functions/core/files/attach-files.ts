@@ -2,7 +2,7 @@
  * Files that a client's events name, as the model will get them. What the model's provider would refuse is refused here,
  * when the events are sent: by then nothing of the file is known but its bytes.
  */
-import { filesIn, MAX_TEXT_CHARS, type ToolContent } from '#contract/content.ts';
+import { filesIn, MAX_BODY_BYTES, type ToolContent } from '#contract/content.ts';
 import type { HeldFile, HeldFiles } from '#contract/entries.ts';
 import type { FileId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import { copyOf, isExpired } from '#core/files/copy.ts';
@@ -192,13 +192,15 @@ function unfitSide(side: number | null): string | null {
 
 /** Of all files together. */
 function tooMuch(kindOf: (one: Named) => Judged): (one: Named) => string | null {
-  let chars = 0;
+  let bytes = 0;
   let images = 0;
   let largest = 0;
   return (one) => {
     const judged = kindOf(one);
-    if (judged.kind === 'text') chars += judged.text.length;
-    if (chars > MAX_TEXT_CHARS) return `the texts of one request have at most ${MAX_TEXT_CHARS} characters together`;
+    // Their entry is as large as one with the texts in its event, whose body is limited.
+    if (judged.kind === 'text') bytes += Buffer.byteLength(JSON.stringify(judged.text));
+    if (bytes > MAX_BODY_BYTES)
+      return `the texts of one request have at most ${MAX_BODY_BYTES} bytes together, as JSON`;
     if (judged.kind !== 'image') return null;
     images += 1;
     largest = Math.max(largest, judged.side ?? 0);

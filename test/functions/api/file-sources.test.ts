@@ -147,8 +147,8 @@ describe('files that events name', () => {
     ],
     [
       'more text than a message has',
-      async () => [document(await file('a'.repeat(3_000_000))), document(await file('b'.repeat(1_000_001)))],
-      /^1\.source\.file_id: the texts of one request have at most 4000000 characters together$/,
+      async () => [document(await file('a'.repeat(3_000_000))), document(await file('\n'.repeat(1_000_000) + 'b'))],
+      /^1\.source\.file_id: the texts of one request have at most 5000000 bytes together, as JSON$/,
     ],
     [
       '101 documents',
