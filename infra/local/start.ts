@@ -1,32 +1,31 @@
 /** `npm start`: runs the service until it is told to stop. */
 import { once } from 'node:events';
-import { styleText } from 'node:util';
 import { launch, type Launched } from './launch.ts';
 import { stopSignal } from './stop-signals.ts';
 import { readStartOptions, USAGE, type StartOptions } from './start-options.ts';
+import { openTerminal } from './terminal.ts';
 
-type Style = Parameters<typeof styleText>[0];
-
-/** Colours only in a terminal. */
-const style = (stream: NodeJS.WriteStream, format: Style, text: string): string =>
-  styleText(format, text, { stream, validateStream: true });
-
+const result = openTerminal(process.stdout);
+const screen = openTerminal(process.stderr);
 const signal = stopSignal();
 
 async function main(args: readonly string[]): Promise<void> {
   const options = readStartOptions(args);
   if (options.help) return void process.stdout.write(USAGE);
+  const report = (message: string) => screen.line(screen.paint('yellow', message));
   const launched = await launch({ ...options, environment: process.env, signal, progress, report });
+  screen.done();
   announce(launched, options);
   if (!signal.aborted) await once(signal, 'abort');
   progress('Stopping');
   await launched.close();
+  screen.done();
 }
 
 function announce({ runtime, modelName }: Launched, { json }: StartOptions): void {
   const { baseUrl, apiKey, sandbox, data, resumed } = runtime;
   const redirectUrl = runtime.template.outputs['ConnectLoginRedirectUrl'];
-  if (resumed > 0) progress(`Took up ${resumed} unfinished ${resumed === 1 ? 'run' : 'runs'}`);
+  if (resumed > 0) screen.line(`Took up ${resumed} unfinished ${resumed === 1 ? 'run' : 'runs'}`);
   if (json) {
     const line = { ready: true, base_url: baseUrl, api_key: apiKey, model: modelName, sandbox, data };
     // Without `connect` there is none, and JSON leaves it out.
@@ -42,21 +41,15 @@ function announce({ runtime, modelName }: Launched, { json }: StartOptions): voi
       ? []
       : [['Redirect', `${redirectUrl} (to register at the identity provider)`] as const]),
   ] as const;
-  const lines = rows.map(([label, value]) => `  ${style(process.stdout, 'dim', label.padEnd(9))} ${value}`);
-  process.stdout.write(
-    `\n${style(process.stdout, ['bold', 'green'], 'Brainstem is ready')}\n\n${lines.join('\n')}\n\n`,
-  );
-  process.stdout.write(
-    `${style(process.stdout, 'dim', 'Ctrl-C stops it; the next start continues on the same data.')}\n`,
-  );
+  const lines = rows.map(([label, value]) => `  ${result.paint('dim', label.padEnd(9))} ${value}`);
+  result.line(`\n${result.paint(['bold', 'green'], 'Brainstem is ready')}\n\n${lines.join('\n')}\n`);
+  result.line(result.paint('dim', 'Ctrl-C stops it; the next start continues on the same data.'));
 }
 
+/** A log has a line for each step; a terminal shows the present one. */
 function progress(message: string): void {
-  process.stderr.write(`${style(process.stderr, 'dim', `${message} …`)}\n`);
-}
-
-function report(message: string): void {
-  process.stderr.write(`${style(process.stderr, 'yellow', message)}\n`);
+  if (process.stderr.isTTY) screen.wait(message);
+  else screen.line(`${message} …`);
 }
 
 try {
@@ -67,6 +60,7 @@ try {
 }
 
 function fail(error: unknown): void {
-  process.stderr.write(`${style(process.stderr, 'red', error instanceof Error ? error.message : String(error))}\n`);
+  screen.done();
+  screen.line(screen.paint('red', error instanceof Error ? error.message : String(error)));
   process.exitCode = 1;
 }

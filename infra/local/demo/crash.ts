@@ -2,8 +2,9 @@
 import type { AroundCall } from '../aws/service.ts';
 import { AwsFault } from '../aws/wire.ts';
 import type { Controls } from '../runtime.ts';
+import { seconds } from '../terminal.ts';
+import type { EventLine } from './event-line.ts';
 import type { Arrival } from './session.ts';
-import { seconds, type Terminal } from './terminal.ts';
 
 export interface Call {
   /** Entry name of the function that made the call. */
@@ -18,7 +19,7 @@ export interface Call {
  * answer. They are counted from the first tool call on, which reaches the client before that turn: a sandbox starts first.
  * @param show told of the kill; null kills nothing
  */
-export function watchCalls(show: Terminal['event'] | null) {
+export function watchCalls(show: ((line: EventLine, atMs: number) => void) | null) {
   const made: Call[] = [];
   let sentAt: number | null = null;
   let saved = 0;

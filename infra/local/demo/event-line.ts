@@ -1,10 +1,21 @@
 /** An event of the session as one line for a person. */
+import { clip, seconds, type Terminal } from '../terminal.ts';
 import type { Arrival, SessionEvent } from './session.ts';
 
-type Tone = 'user' | 'agent' | 'tool' | 'service' | 'good' | 'bad';
+const STYLES = { user: 'cyan', agent: 'white', tool: 'yellow', service: 'dim', good: 'green', bad: 'red' } as const;
+type Tone = keyof typeof STYLES;
 
 /** Who did what; `tookMs` is how long the thing took that this event ends. */
 export type EventLine = readonly [tone: Tone, actor: string, text: string, tookMs?: number | null];
+
+/** `  1.23 s  agent    I write a program …  0.40 s`, never wider than the screen. */
+export function showLine(terminal: Terminal, [tone, actor, text, tookMs = null]: EventLine, atMs: number): void {
+  const { columns, line, paint } = terminal;
+  const time = seconds(atMs).padStart(8);
+  const took = tookMs === null ? '' : `  ${seconds(tookMs)}`;
+  const body = clip(text, Math.max(columns - time.length - took.length - 11, 20));
+  line(`${paint('dim', time)}  ${paint(STYLES[tone], `${actor.padEnd(8)} ${body}`)}${paint('dim', took)}`);
+}
 
 /** Null for events that are not worth a line: fragments of a message that arrives whole afterwards. */
 export function describeEvent({ event }: Arrival, before: readonly Arrival[]): EventLine | null {

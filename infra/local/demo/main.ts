@@ -8,11 +8,11 @@ import Anthropic from '@anthropic-ai/sdk';
 import { launch } from '../launch.ts';
 import { readSandbox } from '../start-options.ts';
 import { stopSignal } from '../stop-signals.ts';
+import { clean, openTerminal, type Terminal } from '../terminal.ts';
 import { watchCalls } from './crash.ts';
-import { describeEvent, progressAfter, textOf } from './event-line.ts';
+import { describeEvent, progressAfter, showLine, textOf, type EventLine } from './event-line.ts';
 import { judge, MESSAGE, summarize } from './outcome.ts';
 import { followSession, type Arrival } from './session.ts';
-import { clean, openTerminal, type Terminal } from './terminal.ts';
 
 const USAGE = `Runs the service once, with one session whose agent writes a program, runs it and reads the result.
 
@@ -71,7 +71,8 @@ async function main(args: readonly string[]): Promise<void> {
 /** Returns a sentence about what went wrong with the session, or null. */
 async function runDemo({ options, terminal, data, stopping }: Demo): Promise<string | null> {
   const { line, paint, wait } = terminal;
-  const calls = watchCalls(options.crash ? terminal.event : null);
+  const show = (shown: EventLine, atMs: number) => showLine(terminal, shown, atMs);
+  const calls = watchCalls(options.crash ? show : null);
   const { runtime, modelName, close } = await launch({
     port: 0,
     data,
@@ -94,7 +95,7 @@ async function runDemo({ options, terminal, data, stopping }: Demo): Promise<str
     const session = { model: options.model, message: MESSAGE, previews: !options.crash, signal };
     for await (const arrival of followSession(client, session)) {
       const shown = describeEvent(arrival, arrivals);
-      if (shown !== null) terminal.event(shown, arrival.atMs);
+      if (shown !== null) show(shown, arrival.atMs);
       const progress = progressAfter(arrival.event);
       if (progress !== null) wait(progress);
       calls.observe(arrival);

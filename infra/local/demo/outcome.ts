@@ -1,9 +1,9 @@
 /** What came of the session: whether its answer is right, and what it took. */
 import { PRIME_SUM } from '../model/default-script.ts';
+import { seconds } from '../terminal.ts';
 import type { Call } from './crash.ts';
 import { textOf } from './event-line.ts';
 import type { Arrival, SessionEvent } from './session.ts';
-import { seconds } from './terminal.ts';
 
 export const MESSAGE =
   'Write a Bash script primes.sh that adds up the first 100 prime numbers and keeps the answer in result.txt. ' +

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { describeEvent, progressAfter } from '#infra/local/demo/event-line.ts';
+import { describeEvent, progressAfter, showLine, type EventLine } from '#infra/local/demo/event-line.ts';
 import type { SessionEvent } from '#infra/local/demo/session.ts';
-import type { Terminal } from '#infra/local/demo/terminal.ts';
+import { screen } from '../screen.ts';
 import * as given from './arrivals.ts';
-import { screen } from './screen.ts';
 
 const PLAIN = { columns: 100 };
 
@@ -14,9 +13,9 @@ function printed(...events: SessionEvent[]): string | null {
   return line === null || last === undefined ? null : shown(line, last.atMs);
 }
 
-function shown(line: Parameters<Terminal['event']>[0], atMs: number, fields = {}): string {
+function shown(line: EventLine, atMs: number, fields = {}): string {
   const { written, terminal } = screen({ ...PLAIN, ...fields });
-  terminal.event(line, atMs);
+  showLine(terminal, line, atMs);
   return written.join('').replace(/\n$/, '');
 }
 

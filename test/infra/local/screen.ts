@@ -1,6 +1,6 @@
-/** A terminal of the demo with output that a test can read. */
+/** A terminal with output that a test can read. */
 import type { WriteStream } from 'node:tty';
-import { openTerminal } from '#infra/local/demo/terminal.ts';
+import { openTerminal } from '#infra/local/terminal.ts';
 
 export function screen(fields: Partial<WriteStream>) {
   const written: string[] = [];

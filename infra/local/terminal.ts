@@ -1,10 +1,8 @@
-/** The demo's screen: one line per event, above a progress line that turns while the demo waits. */
+/** A screen for people: lines, above a progress line that turns while something takes long. */
 import { stripVTControlCharacters, styleText } from 'node:util';
-import type { EventLine } from './event-line.ts';
 
 export type Terminal = ReturnType<typeof openTerminal>;
 
-const STYLES = { user: 'cyan', agent: 'white', tool: 'yellow', service: 'dim', good: 'green', bad: 'red' } as const;
 const FRAMES = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏';
 const FRAME_MS = 80;
 const CLEAR_LINE = '\r\u001b[2K';
@@ -38,14 +36,6 @@ export function openTerminal(out: NodeJS.WriteStream) {
     draw();
   }
 
-  /** `  1.23 s  agent    I write a program …  0.40 s`, never wider than the screen. */
-  function event([tone, actor, text, tookMs = null]: EventLine, atMs: number): void {
-    const time = seconds(atMs).padStart(8);
-    const took = tookMs === null ? '' : `  ${seconds(tookMs)}`;
-    const body = clip(text, Math.max(columns - time.length - took.length - 11, 20));
-    line(`${paint('dim', time)}  ${paint(STYLES[tone], `${actor.padEnd(8)} ${body}`)}${paint('dim', took)}`);
-  }
-
   /** Starts, or renames, the progress line; without a terminal nothing is shown. */
   function wait(label: string): void {
     done();
@@ -53,7 +43,7 @@ export function openTerminal(out: NodeJS.WriteStream) {
     draw();
   }
 
-  return { line, paint, event, wait, done };
+  return { columns, line, paint, wait, done };
 }
 
 export function seconds(ms: number): string {
@@ -65,7 +55,8 @@ export function clean(text: string): string {
   return stripVTControlCharacters(text).replaceAll(/(?!\n|\t)\p{Cc}/gu, '');
 }
 
-function clip(text: string, columns: number): string {
+/** One line of clean text, never longer than this. */
+export function clip(text: string, columns: number): string {
   const line = clean(text).replaceAll(/\s+/g, ' ').trim();
   return line.length <= columns ? line : `${line.slice(0, columns - 1)}…`;
 }
