@@ -1,4 +1,6 @@
 /** The contract of Blobs, on the local S3. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BlobKey } from '#contract/files.ts';
 import type { BlobUpload } from '#core/ports/blobs.ts';
@@ -44,6 +46,21 @@ describe('blobs in S3', () => {
     const storing = blobs.put({ blob, bytes: new Blob([bytes]).stream(), sizeBytes: bytes.length + 1 });
     await expect(storing).rejects.toMatchObject({ code: 'content_unavailable' });
     await expect(blobs.get(blob)).rejects.toMatchObject({ code: 'content_unavailable', retryable: true });
+  });
+
+  it('are not kept in memory while a stream of them is stored', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const [chunks, size] = [48, 1_000_000];
+    let held = 0;
+    async function* stream() {
+      const before = process.memoryUsage().arrayBuffers;
+      for (let sent = 0; sent < chunks; sent += 1) yield new Uint8Array(size);
+      collect();
+      held = process.memoryUsage().arrayBuffers - before;
+    }
+    await blobs.put({ blob: aBlob(), bytes: ReadableStream.from(stream()), sizeBytes: chunks * size });
+    expect(held).toBeLessThan((chunks * size) / 2);
   });
 
   it('are gone when they were removed, once or twice', async () => {

@@ -17,6 +17,9 @@ const FIRST_PAUSE_MS = 50;
 /** A client follows a link at once. The download that it begins may last longer. */
 const LINK_SECONDS = 300;
 
+/** For a body that is a stream. Without the last two, `fetch` keeps a copy of all bytes, to send them again after a redirect. */
+const ONCE = { duplex: 'half', redirect: 'error', window: null } as const;
+
 interface Asked {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
   readonly query?: Readonly<Record<string, string>>;
@@ -35,7 +38,7 @@ export function createBlobs(env: Env, bucket: string): Blobs & BlobRemover & Blo
     const url = new URL(`/${bucket}/${key}?${new URLSearchParams(query)}`, endpoint).href;
     const signed = await new AwsV4Signer({ ...credentials, url, method, region, service: 's3', headers }).sign();
     const init = { method, headers: signed.headers, body: body ?? null, signal: AbortSignal.timeout(TIMEOUT_MS) };
-    return fetch(signed.url, body instanceof ReadableStream ? { ...init, duplex: 'half' } : init);
+    return fetch(signed.url, body instanceof ReadableStream ? { ...init, ...ONCE } : init);
   }
 
   /** Resolves with a success, or with a refusal that a repeat would get again. */
