@@ -6,7 +6,7 @@ import { filesIn, MAX_BODY_BYTES, type ToolContent } from '#contract/content.ts'
 import type { HeldFile, HeldFiles } from '#contract/entries.ts';
 import type { FileId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import { copyOf, isExpired } from '#core/files/copy.ts';
-import { pdfFault } from '#core/files/pdf.ts';
+import { readPdf } from '#core/files/pdf.ts';
 import {
   base64Chars,
   MANY_IMAGES,
@@ -15,6 +15,7 @@ import {
   MAX_SIDE_AMONG_MANY_PX,
   MAX_SIDE_PX,
   maxAttachedChars,
+  maxPages,
 } from '#core/model/attachment-limits.ts';
 import { habitsOf } from '#core/model/habits.ts';
 import { mediaTypeOf, sizeOf } from '#core/model/media.ts';
@@ -64,7 +65,7 @@ export async function planAttachments(
   const judged = new Map(await Promise.all(stored.map(async (one) => [one.file.id, await judge(world, one)] as const)));
   const kindOf = ({ stored: { file } }: Named): Judged => judged.get(file.id) ?? OTHER;
   const refused =
-    firstOf(named, (one) => unfitKind(one, kindOf(one), model)) ?? firstOf(named, tooMuch(kindOf)) ?? null;
+    firstOf(named, (one) => unfitKind(one, kindOf(one), model)) ?? firstOf(named, tooMuch(kindOf, model)) ?? null;
   if (refused !== null) return refused;
   const files: [FileId, HeldFile][] = [];
   const copies: FileCopy[] = [];
@@ -130,7 +131,7 @@ function tooLarge(model: string): (one: Named) => string | null {
 
 type Judged =
   | { readonly kind: 'image'; readonly mediaType: string; readonly side: number | null }
-  | { readonly kind: 'pdf'; readonly bytes: Uint8Array }
+  | { readonly kind: 'pdf'; readonly isEncrypted: boolean; readonly pages: number }
   | { readonly kind: 'text'; readonly text: string }
   | typeof OTHER;
 
@@ -140,7 +141,7 @@ const OTHER = { kind: 'other' } as const;
 async function judge({ blobs }: Pick<Ports, 'blobs'>, { blob }: StoredFile): Promise<Judged> {
   const bytes = new Uint8Array(await new Response(await blobs.get(blob)).arrayBuffer());
   const mediaType = mediaTypeOf(bytes);
-  if (mediaType === 'application/pdf') return { kind: 'pdf', bytes };
+  if (mediaType === 'application/pdf') return { kind: 'pdf', ...(await readPdf(bytes)) };
   if (mediaType !== null) {
     const size = sizeOf(bytes, mediaType);
     const side = size === null || size.width === 0 || size.height === 0 ? null : Math.max(size.width, size.height);
@@ -170,7 +171,7 @@ function unfitKind({ type }: Named, judged: Judged, model: string): string | nul
   const { windowTokens } = habitsOf(model);
   switch (judged.kind) {
     case 'pdf':
-      return pdfFault(judged.bytes);
+      return judged.isEncrypted ? 'the PDF is encrypted, and the model’s provider takes none with a password' : null;
     case 'text':
       if (judged.text.trim() === '') return 'the text must say something';
       return judged.text.length > windowTokens * MOST_CHARS_PER_TOKEN
@@ -191,7 +192,9 @@ function unfitSide(side: number | null): string | null {
 }
 
 /** Of all files together. */
-function tooMuch(kindOf: (one: Named) => Judged): (one: Named) => string | null {
+function tooMuch(kindOf: (one: Named) => Judged, model: string): (one: Named) => string | null {
+  const mostPages = maxPages(model);
+  let pages = 0;
   let bytes = 0;
   let images = 0;
   let largest = 0;
@@ -201,6 +204,8 @@ function tooMuch(kindOf: (one: Named) => Judged): (one: Named) => string | null 
     if (judged.kind === 'text') bytes += Buffer.byteLength(JSON.stringify(judged.text));
     if (bytes > MAX_BODY_BYTES)
       return `the texts of one request have at most ${MAX_BODY_BYTES} bytes together, as JSON`;
+    if (judged.kind === 'pdf') pages += judged.pages;
+    if (pages > mostPages) return `the PDFs of one request have at most ${mostPages} pages together for ${model}`;
     if (judged.kind !== 'image') return null;
     images += 1;
     largest = Math.max(largest, judged.side ?? 0);

@@ -1,5 +1,5 @@
 /** What the model's provider takes of images and documents. */
-import { isBedrockId } from '#core/model/habits.ts';
+import { habitsOf, isBedrockId } from '#core/model/habits.ts';
 
 /** Of one image, in base64. */
 export const MAX_IMAGE_CHARS = 5 * 1024 * 1024;
@@ -16,6 +16,11 @@ const MAX_BEDROCK_CHARS = 14_000_000;
 
 export function maxAttachedChars(model: string): number {
   return isBedrockId(model) ? MAX_BEDROCK_CHARS : MAX_ATTACHED_CHARS;
+}
+
+/** Of all PDFs in a request. */
+export function maxPages(model: string): number {
+  return habitsOf(model).windowTokens > 200_000 ? 600 : 100;
 }
 
 export function base64Chars(bytes: number): number {

@@ -186,6 +186,14 @@ describe('files that events name', () => {
     expect((await of(parts, document(text))).status).toBe(200);
     const bedrock = await made('us.anthropic.claude-opus-5');
     const pdf = await file(Buffer.concat([PDF, Buffer.alloc(11_000_000)]));
+    const pages = await file(
+      Buffer.concat([PDF, ...many(101, (index) => Buffer.from(`${index} 0 obj <</Type/Page>> `))]),
+    );
+    expect((await of(small, document(pages))).body.error.message).toMatch(/PDFs of one request have at most 100 pages/);
+    expect((await of(parts, ...many(5, () => document(pages)))).status).toBe(200);
+    expect((await of(parts, ...many(6, () => document(pages)))).body.error.message).toMatch(
+      /^initial_events\.0\.content\.5\..*at most 600 pages together/,
+    );
     expect((await of(bedrock, document(pdf))).body.error.message).toMatch(/at most 10500000 bytes together$/);
     expect((await of(parts, document(pdf))).status).toBe(200);
   });
