@@ -101,6 +101,8 @@ export interface Table {
    * costs half of what `get` costs.
    */
   some(keys: readonly Key[]): Promise<readonly Row[]>;
+  /** Those of different rows that exist, in no order, each as `get` reads it and at its price. */
+  all(keys: readonly Key[]): Promise<readonly Row[]>;
   put(row: Key & Columns, condition?: Condition): Promise<Written>;
   update(key: Key, change: Change): Promise<Written>;
   /** A row that does not exist is removed too. */
@@ -180,11 +182,18 @@ export function createTable(dynamodb: DynamoDBClient, name: string, options: Tab
     return { rows: Items.map((item) => unmarshall(item)), after: rowOf(LastEvaluatedKey) };
   }
 
-  async function batch(keys: readonly Item[]): Promise<readonly Row[]> {
+  async function batches(keys: readonly Key[], ConsistentRead: boolean): Promise<readonly Row[]> {
+    const parts = Array.from({ length: Math.ceil(keys.length / MAX_BATCH) }, (_, at) =>
+      batch(keys.slice(at * MAX_BATCH, (at + 1) * MAX_BATCH).map(keyOf), ConsistentRead),
+    );
+    return (await Promise.all(parts)).flat();
+  }
+
+  async function batch(keys: readonly Item[], ConsistentRead: boolean): Promise<readonly Row[]> {
     const rows: Row[] = [];
     for (let [left, empty] = [keys, 0]; left.length > 0;) {
       if (empty > 0) await pauseAfter(empty, pause);
-      const command = new BatchGetItemCommand({ RequestItems: { [name]: { Keys: [...left] } } });
+      const command = new BatchGetItemCommand({ RequestItems: { [name]: { Keys: [...left], ConsistentRead } } });
       const { Responses, UnprocessedKeys } = await dynamodb.send(command, http()).catch(unavailable);
       const found = Responses?.[name] ?? [];
       rows.push(...found.map((item) => unmarshall(item)));
@@ -210,12 +219,8 @@ export function createTable(dynamodb: DynamoDBClient, name: string, options: Tab
       const command = new GetItemCommand({ TableName: name, Key: keyOf(key), ConsistentRead: true });
       return rowOf((await dynamodb.send(command, http()).catch(unavailable)).Item);
     },
-    async some(keys) {
-      const batches = Array.from({ length: Math.ceil(keys.length / MAX_BATCH) }, (_, at) =>
-        batch(keys.slice(at * MAX_BATCH, (at + 1) * MAX_BATCH).map(keyOf)),
-      );
-      return (await Promise.all(batches)).flat();
-    },
+    some: (keys) => batches(keys, false),
+    all: (keys) => batches(keys, true),
     put: (row, condition) => written(() => dynamodb.send(new PutItemCommand(put(row, condition)), http())),
     update(key, change) {
       const { returns } = change;

@@ -25,8 +25,6 @@ import {
 const FILE = 'file';
 /** In one transaction of DynamoDB. */
 const WRITES_AT_ONCE = 100;
-/** Reads at once: as many as the client has connections. */
-const READS_AT_ONCE = 50;
 /** The metadata of an expired file stays readable for 30 days. */
 const METADATA_MS = 30 * 24 * 3600_000;
 /** A copy that began just before the file expired has ended by then. */
@@ -43,11 +41,9 @@ export function createFileRecords(dynamodb: DynamoDBClient, name: string): FileR
   }
 
   async function findAll(workspace: WorkspaceId, ids: readonly FileId[]): Promise<readonly (StoredFile | null)[]> {
-    const found: (StoredFile | null)[] = [];
-    for (const some of chunks(ids, READS_AT_ONCE)) {
-      found.push(...(await Promise.all(some.map((id) => find(workspace, id)))));
-    }
-    return found;
+    const rows = await table.all([...new Set(ids)].map((id) => fileKey(workspace, id)));
+    const found = new Map(rows.filter((row) => isOf(row, workspace)).map((row) => [row.sk, storedOf(row)]));
+    return ids.map((id) => found.get(fileKey(workspace, id).sk) ?? null);
   }
 
   async function remove(workspace: WorkspaceId, id: FileId, at: Instant): Promise<boolean> {

@@ -116,8 +116,17 @@ describe('resources of a session', () => {
 
   it('can be 500 files, whose copies outlive the originals and end with the session', async () => {
     const good = await file();
-    const made = await create(Array.from({ length: 500 }, (_, index) => mounted(good, `many/${index}.csv`)));
+    const others: string[] = [];
+    for (let index = 0; index < 300; index += 1) others.push(await file());
+    const mounts = Array.from({ length: 500 }, (_, index) => mounted(others[index] ?? good, `many/${index}.csv`));
+    let asked = 0;
+    const counting = { name: 'counting', step: 'initialize' } as const;
+    api.dynamodb.middlewareStack.add((next) => (given) => ((asked += 1), next(given)), counting);
+    const made = await create(mounts);
+    api.dynamodb.middlewareStack.remove('counting');
     expect(made.body.resources).toHaveLength(500);
+    // Four reads before and four after five transactions of copies, and what a session without files asks.
+    expect(asked).toBeLessThan(25);
     expect(await filesOf(made.body.id)).toHaveLength(500);
     await records().remove(WORKSPACE, good, AT);
     expect((await api.ask('GET', `/v1/sessions/${made.body.id}`)).body.resources).toHaveLength(500);
