@@ -4,6 +4,7 @@ import { setup as setupCache } from '#test/run-cache.ts';
 import { setup } from '#test/synth.ts';
 import { bundles } from './bundles.ts';
 import { cost } from './cost.ts';
+import { files } from './files.ts';
 import { interrupts } from './interrupts.ts';
 import { load } from './load.ts';
 import { log } from './log.ts';
@@ -40,6 +41,7 @@ const OF_SERVICE = {
   Streams: streams,
   Interrupts: interrupts,
   Load: load,
+  Files: files,
   'MCP calls': mcp,
   Cost: cost,
   Bundles: bundles,
