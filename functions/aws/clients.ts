@@ -5,24 +5,30 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { roleCredentials, type Env } from '#aws/settings.ts';
 
-/** They describe the caller to AWS, or each input and output to a logger that drops them. */
-const DESCRIBING = ['getUserAgentMiddleware', 'loggerMiddleware'];
+/** They describe the caller to AWS, or each input and output to a logger that drops them, or what `writePlainly` writes. */
+const LEFT_OUT = [
+  'getUserAgentMiddleware',
+  'loggerMiddleware',
+  'recursionDetectionMiddleware',
+  'contentLengthMiddleware',
+];
 
 /** Each command's middleware is put together once. A request that has options of its own is not affected. */
 const ONCE = { cacheMiddleware: true } as const;
 
 export function createDynamoDb(env: Env): DynamoDBClient {
   const client = new DynamoDBClient({ ...ONCE, credentials: roleCredentials(env) });
-  for (const name of [...DESCRIBING, 'recursionDetectionMiddleware', 'contentLengthMiddleware']) {
-    client.middlewareStack.remove(name);
-  }
-  writePlainly(client);
-  return client;
+  return lean(client, 'DynamoDB_20120810');
 }
 
 export function createStepFunctions(env: Env): SFNClient {
   const client = new SFNClient({ ...ONCE, credentials: roleCredentials(env) });
-  for (const name of DESCRIBING) client.middlewareStack.remove(name);
+  return lean(client, 'AWSStepFunctions');
+}
+
+function lean<Client extends DynamoDBClient | SFNClient>(client: Client, target: string): Client {
+  for (const name of LEFT_OUT) client.middlewareStack.remove(name);
+  writePlainly(client, target);
   return client;
 }
 
@@ -48,10 +54,10 @@ interface Protocol {
 }
 
 /**
- * Commands of tables are JSON already, without bytes or instants: they need no walk along their schemas. A refusal is
- * left to the SDK, which makes its exceptions.
+ * Commands of tables and starts of runs are JSON already, without bytes or instants that are read: they need no walk along
+ * their schemas. A refusal is left to the SDK, which makes its exceptions.
  */
-function writePlainly({ config }: DynamoDBClient): void {
+function writePlainly({ config }: DynamoDBClient | SFNClient, target: string): void {
   const protocol = config.protocol as unknown as Protocol;
   const plain: Protocol = {
     async serializeRequest({ name }, input, { endpoint }) {
@@ -60,7 +66,7 @@ function writePlainly({ config }: DynamoDBClient): void {
       const headers = {
         'content-type': 'application/x-amz-json-1.0',
         'content-length': String(Buffer.byteLength(body)),
-        'x-amz-target': `DynamoDB_20120810.${name}`,
+        'x-amz-target': `${target}.${name}`,
       };
       return { method: 'POST', protocol: scheme, hostname, port, path, query: {}, headers, body };
     },

@@ -30,6 +30,8 @@ const CLIENT_OPTIONS = {
   maxRetries: 0,
   /** The SDK's log lines quote text that it could not parse, which may be the model's answer. */
   logLevel: 'off',
+  /** Nothing takes the SDK's spans, which it describes before it asks whether they are taken. */
+  openTelemetry: false,
 } as const satisfies ClientOptions;
 
 /** A gateway in front of the model may leave out what the API always sends; what is stored must be readable again. */

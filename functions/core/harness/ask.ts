@@ -8,7 +8,7 @@ import { queuedMessages, type Slice } from '#core/harness/history.ts';
 import { requestModel, type RequestOutcome, type Purpose } from '#core/harness/model-request.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { canMakeRoom, WINDOW_EXCEEDED } from '#core/model/room.ts';
-import { agentOf, earlierBlocks, offeredTools } from '#core/model/slice.ts';
+import { agentOf, earlierBlocks, offeredTools, newest } from '#core/model/slice.ts';
 import type { ModelAnswer } from '#core/ports/model.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { createPreview } from '#core/previews/preview.ts';
@@ -77,8 +77,11 @@ function refused({ entries, head }: Slice, failure: CommandTo<'fail'>, path: str
 }
 
 function isWarm({ stamp }: Pick<TurnWorld, 'stamp'>, { entries }: Slice): boolean {
-  const last = entries.map(eventIn).findLast((event) => event?.type === 'agent.tool_result');
-  return last !== undefined && Date.parse(stamp.now()) - Date.parse(last.processed_at) < WARM_FOR_MS;
+  const last = newest(entries, (entry) => {
+    const event = eventIn(entry);
+    return event?.type === 'agent.tool_result' ? event : null;
+  });
+  return last !== null && Date.parse(stamp.now()) - Date.parse(last.processed_at) < WARM_FOR_MS;
 }
 
 /** Of the answer's MCP calls, by the key of each; the others need no verdict. */

@@ -14,6 +14,16 @@ export function withFiles(content: readonly ContentBlock[], files: HeldFiles | u
   });
 }
 
+/** What `read` tells of the newest entry that it tells something of: a slice is long, and that entry is near its end. */
+export function newest<Told>(entries: readonly Entry[], read: (entry: Entry) => Told | null): Told | null {
+  for (let index = entries.length - 1; index >= 0; index -= 1) {
+    const entry = entries[index];
+    const told = entry === undefined ? null : read(entry);
+    if (told !== null) return told;
+  }
+  return null;
+}
+
 /** The agent as it is from this entry on; null where the entry leaves it as it was. */
 export function agentIn(entry: Entry): SessionAgent | null {
   const event = eventIn(entry);
@@ -24,22 +34,23 @@ export function agentIn(entry: Entry): SessionAgent | null {
 
 /** The agent a session works with: as it was created, as it was last changed, or as a compaction repeats it. */
 export function agentOf(entries: readonly Entry[]): SessionAgent {
-  const agent = entries.map(agentIn).findLast((found) => found !== null);
-  if (agent == null) throw new TypeError('a slice begins with session.created or holds a context.compacted');
+  const agent = newest(entries, agentIn);
+  if (agent === null) throw new TypeError('a slice begins with session.created or holds a context.compacted');
   return agent;
 }
 
 /** What the model is told of the session's memory and skills; null for nothing. */
 export function guideOf(entries: readonly Entry[]): string | null {
-  const begun = entries
-    .map(recordIn)
-    .findLast((record) => record?.kind === 'session.created' || record?.kind === 'context.compacted');
+  const begun = newest(entries, (entry) => {
+    const record = recordIn(entry);
+    return record?.kind === 'session.created' || record?.kind === 'context.compacted' ? record : null;
+  });
   return begun && 'guide' in begun ? (begun.guide ?? null) : null;
 }
 
 /** What the agent's MCP servers offer, as it was listed last. */
 export function offeredTools(entries: readonly Entry[]): readonly OfferedTool[] {
-  return entries.map(toolsIn).findLast((tools) => tools !== null) ?? [];
+  return newest(entries, toolsIn) ?? [];
 }
 
 export function toolsIn(entry: Entry): readonly OfferedTool[] | null {
@@ -52,8 +63,9 @@ export function toolsIn(entry: Entry): readonly OfferedTool[] | null {
  * or when it made calls of ours beside them.
  */
 export function earlierBlocks(entries: readonly Entry[]): readonly ContentBlock[] {
-  const last = entries
-    .map(recordIn)
-    .findLast((record) => record?.kind === 'model.answered' || record?.kind === 'context.compacted');
+  const last = newest(entries, (entry) => {
+    const record = recordIn(entry);
+    return record?.kind === 'model.answered' || record?.kind === 'context.compacted' ? record : null;
+  });
   return last?.kind === 'model.answered' ? last.blocks : [];
 }
