@@ -5,15 +5,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SessionAgent } from '#contract/agents.ts';
-import { ToolContent, ToolResultInput, UserContent } from '#contract/content.ts';
-import { EventId } from '#contract/ids.ts';
+import { filesIn, ToolContent, ToolResultInput, UserContent } from '#contract/content.ts';
+import type { HeldFile, HeldFiles } from '#contract/entries.ts';
+import type { EventInput } from '#contract/events.ts';
+import { BlobKey } from '#contract/files.ts';
+import { EventId, FileId } from '#contract/ids.ts';
 import { buildRequest } from '#core/harness/context.ts';
 import { leaveOut } from '#core/harness/culprit.ts';
+import { blocksIn, holdsFiles } from '#core/harness/gate.ts';
 import { next } from '#core/harness/next.ts';
 import { buildSummaryRequest } from '#core/harness/summary.ts';
 import { fullTokens } from '#core/model/room.ts';
 import { agentOf, earlierBlocks, offeredTools } from '#core/model/slice.ts';
-import type { ContentBlock } from '#core/ports/model.ts';
+import type { ContentBlock, ModelRequest } from '#core/ports/model.ts';
+import type { Command } from '#core/session/commands.ts';
 import { callsIn } from '#core/session/decide-answer.ts';
 import { toolRules } from '#core/tools/tool-definitions.ts';
 import { AGENT, answer, createdWith, given, IDS, queuedIn, sends, type Scenario } from '#test/functions/core/given.ts';
@@ -48,13 +53,39 @@ const image = fc.oneof(
     .tuple(pixels, pixels, fc.constantFrom('image/png', 'image/jpeg'))
     .map(([w, h, type]) => imageOf(base64(png(w, h)), type)),
   fc.constant({ type: 'image', source: { type: 'url', url: 'https://a.com/a.png' } }),
+  fc
+    .constantFrom('file_image1', 'file_image1000', 'file_image2001', 'file_image8000')
+    .map((file_id) => ({ type: 'image', source: { type: 'file', file_id } })),
 );
+/** Files as `api` accepts them: at most 8,000 pixels, no blank text. */
+const FILES: HeldFiles = Object.fromEntries([
+  ...[1, 1000, 2001, 8000].map((side) => [FileId.parse(`file_image${side}`), blobOf('image/png', png(side, 1), side)]),
+  [FileId.parse('file_pdf'), blobOf('application/pdf', Buffer.from('%PDF-1.7'))],
+  [FileId.parse('file_text'), { type: 'text', media_type: 'text/plain', data: 'a,b' }],
+]);
+function blobOf(media_type: string, bytes: Buffer, side?: number): HeldFile {
+  const held = { type: 'blob', media_type, blob: BlobKey.parse(`blobs/${'0'.repeat(24)}`) } as const;
+  return { ...held, chars: base64(bytes).length, ...(side !== undefined && { side }) };
+}
+/** A request as it is asked: the bytes come last. */
+function filled(request: ModelRequest): ModelRequest {
+  const whole = (one: ContentBlock): ContentBlock => {
+    const { type, media_type, side = 1 } = Object(one['source']);
+    if (one.type === 'tool_result') return { ...one, content: blocksIn(one).map(whole) };
+    if (type !== 'blob') return one;
+    const bytes = one.type === 'image' ? png(side, 1) : Buffer.from('%PDF-1.7');
+    return { ...one, source: { type: 'base64', media_type, data: base64(bytes) } };
+  };
+  return { ...request, messages: request.messages.map((one) => ({ ...one, content: one.content.map(whole) })) };
+}
+
 const document = fc
   .record({
     source: fc.oneof(
       fc.constant({ type: 'base64', media_type: 'application/pdf', data: base64(Buffer.from('%PDF-1.7')) }),
       fc.constant({ type: 'url', url: 'https://a.com/a.pdf' }),
       words.map((data) => ({ type: 'text', media_type: 'text/plain', data })),
+      fc.constantFrom('file_pdf', 'file_text').map((file_id) => ({ type: 'file', file_id })),
     ),
     title: fc.oneof(words, fc.constant(null)),
     context: words,
@@ -151,7 +182,11 @@ const happening = fc.oneof(
         fc.constantFrom('crash' as const, 'refused' as const, 'too large' as const),
       ),
       path,
-      results: fc.array(contentOf(ToolContent, 3), { minLength: 1, maxLength: 3 }),
+      // Hands bring bytes, and never name a file.
+      results: fc.array(
+        contentOf(ToolContent, 3).map((content) => content.filter((one) => filesIn([one]).length === 0)),
+        { minLength: 1, maxLength: 3 },
+      ),
       custom: fc.oneof(contentOf(ToolResultInput, 3), fc.constantFrom(null, undefined)),
       isError: fc.boolean(),
       isListed: fc.boolean(),
@@ -167,15 +202,17 @@ const happening = fc.oneof(
 type Happening = typeof happening extends fc.Arbitrary<infer Value> ? Value : never;
 type Step = Extract<Happening, { do: 'step' }>;
 
+const sending = (...events: readonly EventInput[]): Command => ({ do: 'send', events, files: FILES });
+
 const seen = new Set<string>();
 let count = 0;
 
 function after(scenario: Scenario, event: Happening): Scenario {
   switch (event.do) {
     case 'say':
-      return scenario.when(sends({ type: 'user.message', content: event.content }));
+      return scenario.when(sending({ type: 'user.message', content: event.content }));
     case 'interrupt':
-      return scenario.when(sends({ type: 'user.interrupt' }, { type: 'user.message', content: event.content }));
+      return scenario.when(sending({ type: 'user.interrupt' }, { type: 'user.message', content: event.content }));
     case 'system':
       return scenario.when(sends({ type: 'system.message', content: [{ type: 'text', text: event.said }] }));
     case 'update':
@@ -234,7 +271,12 @@ function answered(
   }
   if (waitsFor !== 'client') return scenario;
   return scenario.when(
-    sends({ type: 'user.custom_tool_result', custom_tool_use_id: id, content: event.custom, is_error: event.isError }),
+    sending({
+      type: 'user.custom_tool_result',
+      custom_tool_use_id: id,
+      content: event.custom,
+      is_error: event.isError,
+    }),
   );
 }
 
@@ -244,9 +286,10 @@ function asked(scenario: Scenario, step: 'ask' | 'compact', event: Step): Scenar
   const claimed = scenario.when({ do: 'claim', request, taken: step === 'ask' ? queuedIn(scenario) : [] });
   const built =
     step === 'ask' ? buildRequest(claimed.entries) : buildSummaryRequest(claimed.entries, claimed.head.state);
-  const refusal = refusalOf(built);
+  const refusal = refusalOf(filled(built));
   if (refusal !== null)
     throw new Error(`the provider would refuse the request: ${refusal}\n${JSON.stringify(built.messages)}`);
+  if (holdsFiles(built)) seen.add('files');
   note(
     built.messages.flatMap(({ content }) => content),
     built.extra,
@@ -326,6 +369,7 @@ describe('any history', () => {
     });
     fc.assert(property, { ...ALWAYS_THE_SAME, numRuns: 60 });
     const rare = [
+      'files',
       'tool_use',
       'tool_result',
       'server_tool_use',
