@@ -87,6 +87,24 @@ const olderRows = (['0.86', '0.104'] as const).flatMap((version): readonly Row[]
   ),
 ]);
 
+/** A message that names an upload, which its event repeats. */
+const naming = (file_id: string) => ({
+  type: 'user.message' as const,
+  content: [{ type: 'document' as const, source: { type: 'file' as const, file_id }, title: 'A', context: 'B' }],
+});
+const NAMING = { content: [{ ...naming('').content[0], source: { type: 'file', file_id: FILE.id } }] };
+
+const messageRows = (['0.86', '0.104'] as const).map((version) =>
+  row(
+    `POST /v1/sessions/{session_id}/events, a file, by SDK ${version}`,
+    async (given) => {
+      const { events } = olderClients(given)[version].sessions;
+      return events.send(await given.session(), { events: [naming(await upload(given))] });
+    },
+    { data: [NAMING] },
+  ),
+);
+
 export const FILE_ROWS: readonly Row[] = [
   row(
     'POST /v1/files',
@@ -162,5 +180,12 @@ export const FILE_ROWS: readonly Row[] = [
     },
     { type: 'file_deleted', then: { status: 404 } },
   ),
+  row(
+    'POST /v1/sessions/{session_id}/events, a file',
+    async (given) =>
+      given.client.sessions.events.send(await given.session(), { events: [naming(await upload(given))] }),
+    { data: [NAMING] },
+  ),
+  ...messageRows,
   ...olderRows,
 ];

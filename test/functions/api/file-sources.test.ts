@@ -243,6 +243,24 @@ describe('files that events name', () => {
     expect([...api.world.blobs.kept.values()].some((bytes) => Buffer.from(bytes).equals(png(11, 13)))).toBe(false);
   });
 
+  it('go with their session when the process dies before the event is in a live session’s log', async () => {
+    const id = await file(png(17, 19));
+    const session = await api.session();
+    const { append } = api.world.log;
+    api.world.log.append = () => Promise.reject(new Error('the process dies here'));
+    const died = await send(session, image(id));
+    api.world.log.append = append;
+    expect(died.status).toBe(500);
+    await api.ask('DELETE', `/v1/files/${id}`);
+    await sweep('2100-01-01T00:00:00.000Z');
+    const isKept = () => [...api.world.blobs.kept.values()].some((bytes) => Buffer.from(bytes).equals(png(17, 19)));
+    // The session might have the event after all, for example when only the answer of its log was lost.
+    expect(isKept()).toBe(true);
+    await api.ask('DELETE', `/v1/sessions/${session}`);
+    await sweep('2100-01-02T00:00:00.000Z');
+    expect(isKept()).toBe(false);
+  });
+
   it('of another workspace’s session are not even looked for', async () => {
     const id = await file('x');
     const session = await api.session();

@@ -132,6 +132,21 @@ describe('files that messages name', () => {
     expect(cold.reads.toSorted()).toEqual([2, 3].map(blobOf));
   });
 
+  it('make room by their sides, which the log tells', () => {
+    const { files } = filesOf(IMAGE);
+    const held = files[fileId(0)];
+    const shownOf = (side: number) => {
+      const wide = { [fileId(0)]: { ...held, side } } as HeldFiles;
+      const images = Array.from({ length: 21 }, () => block('image', 0));
+      const { entries } = given()
+        .when(sending(wide, message(...images)))
+        .when(claim());
+      return buildMessages(entries).flatMap(({ content }) => content.filter(({ type }) => type === 'image'));
+    };
+    expect(shownOf(2000)).toHaveLength(21);
+    expect(shownOf(2001)).toHaveLength(16);
+  });
+
   it('are in a slice that begins after the message was accepted', () => {
     const { files } = filesOf(IMAGE);
     const third = EventId.parse('sevt_third');
