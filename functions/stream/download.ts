@@ -10,7 +10,6 @@ import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { FileRecords, StoredFile } from '#core/ports/files.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { SkillRecords } from '#core/ports/skills.ts';
-import { downloadOf as zipOf } from '#core/skills/read-upload.ts';
 import { versionNamed } from '#core/skills/session-skills.ts';
 
 export interface DownloadWorld extends Pick<Ports, 'blobs' | 'stamp' | 'skillArchives'> {
@@ -24,7 +23,6 @@ const MAX_STREAMED_BYTES = 199_000_000;
 interface Download {
   readonly status: 200 | 307;
   readonly headers: Readonly<Record<string, string>>;
-  readonly bytes: number;
   readonly open: () => Promise<AsyncIterable<Uint8Array>>;
 }
 
@@ -48,11 +46,11 @@ async function fileDownload(
   if (stored === null || refused !== null) return refused ?? NO_FILE;
   const { filename, mime_type: type, size_bytes: bytes } = stored.file;
   if (bytes <= MAX_STREAMED_BYTES) {
-    const headers = headersOf({ filename, type, bytes });
-    return { status: 200, headers, bytes, open: () => world.blobs.get(stored.blob) };
+    const headers = { ...headersOf({ filename, type }), 'content-length': String(bytes) };
+    return { status: 200, headers, open: () => world.blobs.get(stored.blob) };
   }
   const location = await world.blobs.link(stored.blob, { type, disposition: dispositionOf(filename) });
-  return { status: 307, headers: { location }, bytes: 0, open: async () => new Blob([]).stream() };
+  return { status: 307, headers: { location }, open: async () => new Blob([]).stream() };
 }
 
 const NO_FILE = refuse('not_found_error', 'file_id: there is no such file');
@@ -67,7 +65,10 @@ function unreadable(world: DownloadWorld, stored: StoredFile): RequestRefusal | 
     : null;
 }
 
-/** A zip is made of the archive that sandboxes get. Uploads are limited so that this fits into the function's memory. */
+/**
+ * A zip is made of the archive that sandboxes get, as it is read. Its length is not known before; one that breaks off lacks
+ * the directory at its end, without which no client reads it.
+ */
 async function skillDownload(
   { skills, blobs, skillArchives }: DownloadWorld,
   workspace: WorkspaceId,
@@ -79,18 +80,15 @@ async function skillDownload(
   const ref = SkillVersionRef.safeParse(pathParameters?.['version']);
   const found = ref.success ? await skills.version(stored.holder, versionNamed(stored, ref.data)) : null;
   if (found === null) return refuse('not_found_error', 'version: there is no such version');
-  const archive = new Uint8Array(await new Response(await blobs.get(found.blob)).arrayBuffer());
   const { name } = found.version;
-  const zip = zipOf(skillArchives, { name, files: skillArchives.unpack(archive) });
-  const headers = headersOf({ filename: `${name}.zip`, type: 'application/zip', bytes: zip.length });
-  return { status: 200, headers, bytes: zip.length, open: async () => new Blob([zip]).stream() };
+  const headers = headersOf({ filename: `${name}.zip`, type: 'application/zip' });
+  return { status: 200, headers, open: async () => skillArchives.zip(await blobs.get(found.blob), name) };
 }
 
 /** No browser shows the content as a page of this host. */
-function headersOf({ filename, type, bytes }: { filename: string; type: string; bytes: number }) {
+function headersOf({ filename, type }: { filename: string; type: string }) {
   return {
     'content-type': type,
-    'content-length': String(bytes),
     'content-disposition': dispositionOf(filename),
     'content-security-policy': "sandbox; default-src 'none'",
     'x-content-type-options': 'nosniff',

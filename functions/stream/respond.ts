@@ -82,7 +82,7 @@ async function deliver(
   }
 }
 
-/** A download that breaks off is shorter than its `content-length`, so no client takes it for whole. */
+/** A download that breaks off is shorter than its `content-length`, or lacks its end, so no client takes it for whole. */
 async function download(
   world: StreamWorld,
   event: GatewayEvent,
@@ -104,9 +104,13 @@ async function download(
     });
     // The status and the headers go out with the first write, and an empty file has none.
     await sink.write('');
-    for await (const chunk of bytes) await sink.write(chunk);
+    let sent = 0;
+    for await (const chunk of bytes) {
+      sent += chunk.length;
+      await sink.write(chunk);
+    }
     sink.end();
-    return { status: found.status, bytes: found.bytes };
+    return { status: found.status, bytes: sent };
   } catch (error) {
     if (sink === null) return refuseRequest(open, replyToFault(error, id), faultFields(error));
     sink.end();

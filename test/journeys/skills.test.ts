@@ -1,5 +1,6 @@
 /** Skills through the official SDK, an earlier one and the command, and an agent that reads one in its sandbox. */
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,12 +9,14 @@ import { toFile, type Anthropic } from '@anthropic-ai/sdk';
 import Sdk104, { toFile as toFile104 } from 'sdk-0.104';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSkillArchives } from '#aws/skills/skill-archives.zip.ts';
+import { isRefusal } from '#core/ports/errors.ts';
+import { zipOf } from '#test/functions/core/skills/zips.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
 
 const skillMd = (name: string, text: string) =>
   Buffer.from(`---\nname: ${name}\ndescription: Says how to greet.\n---\n${text}\n`);
-const LIMITS = { files: 10, bytes: 100_000 };
+const LIMITS = { files: 10, bytes: 10_000_000 };
 
 describe('a skill', () => {
   let service: Service;
@@ -123,7 +126,7 @@ describe('a skill', () => {
   });
 
   it('that is pre-built is registered by a command', async () => {
-    const dir = join(mkdtempSync(join(tmpdir(), 'skill-')), 'xlsx');
+    let dir = join(mkdtempSync(join(tmpdir(), 'skill-')), 'xlsx');
     mkdirSync(join(dir, 'scripts'), { recursive: true });
     writeFileSync(join(dir, 'SKILL.md'), skillMd('xlsx', 'Tables.'));
     writeFileSync(join(dir, 'scripts/a.py'), '');
@@ -134,6 +137,19 @@ describe('a skill', () => {
       promisify(execFile)('node', ['infra/cli/brainstem/main.ts', 'skills', 'import', dir, '--as', as], { env });
     await expect(command('anthropic/docx')).rejects.toMatchObject({ stderr: expect.stringContaining('SKILL.md must') });
     expect((await command('anthropic/xlsx')).stdout).toMatch(/^xlsx: version skver_/);
+    // A zip that no form carries, and whose files are not smaller in it.
+    const large = randomBytes(6_000_000);
+    const zip = zipOf([
+      { name: 'xlsx/SKILL.md', data: skillMd('xlsx', 'Large tables.') },
+      { name: 'xlsx/large.bin', data: large },
+    ]);
+    dir = join(dir, '../xlsx.zip');
+    writeFileSync(dir, zip);
+    expect((await command('anthropic/xlsx')).stdout).toMatch(/^xlsx: version skver_/);
+    const download = await beta.skills.versions.download('latest', { skill_id: 'xlsx' });
+    const files = await createSkillArchives().unzip(new Uint8Array(await download.arrayBuffer()), LIMITS);
+    expect(files).toMatchObject([{ path: 'xlsx/SKILL.md' }, { path: 'xlsx/large.bin' }]);
+    expect(isRefusal(files) || Buffer.from(files[1]?.bytes ?? []).equals(large)).toBe(true);
     rmSync(join(dir, '..'), { recursive: true });
     const tools = [{ type: 'agent_toolset_20260401' as const }];
     const skills = [{ type: 'anthropic' as const, skill_id: 'xlsx' }];

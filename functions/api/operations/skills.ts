@@ -12,9 +12,11 @@ import {
   SkillVersionRef,
   SkillVersionsQuery,
 } from '#contract/skills.ts';
-import { isRefusal, refuse } from '#core/ports/errors.ts';
+import { FileId } from '#contract/ids.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { SkillFile } from '#core/ports/skills.ts';
 import { addVersion, createSkill, importSkill } from '#core/skills/save-skill.ts';
+import { uploadedZip } from '#core/skills/read-upload.ts';
 import { versionNamed } from '#core/skills/session-skills.ts';
 import { keyedPages } from '../cursor.ts';
 import { notFound, operation, type Call } from '../operation.ts';
@@ -26,11 +28,17 @@ const VersionParams = Params.extend({ version: SkillVersionRef });
 /** The filename of each part is the file's path. Clients name the parts `files[]` or, when there is one, `files`. */
 const SkillFiles = z.preprocess(
   (parts) => (parts === undefined || Array.isArray(parts) ? parts : [parts]),
-  z.array(z.file()).min(1),
+  z.array(z.file()).min(1).optional(),
 );
 
-const SkillUpload = SkillFields.extend({ files: SkillFiles });
-const VersionUpload = z.strictObject({ files: SkillFiles });
+/** In place of files, a form may name a zip that was uploaded as a file. */
+const VersionUpload = z.strictObject({ files: SkillFiles, file_id: FileId.optional() });
+const isOneOf = ({ files, file_id }: z.infer<typeof VersionUpload>) =>
+  (files === undefined) !== (file_id === undefined);
+const ONE_OF = { path: ['files'], message: 'must be there, or file_id in its place' };
+
+const SkillForm = SkillFields.extend(VersionUpload.shape).refine(isOneOf, ONE_OF);
+const VersionForm = VersionUpload.refine(isOneOf, ONE_OF);
 
 const versionPages = keyedPages('desc', z.int().min(2));
 
@@ -38,11 +46,13 @@ const create = operation({
   route: 'POST /v1/skills',
   summary: 'Create a skill from the files of one directory with SKILL.md at its root, or from one zip of it',
   form: true,
-  body: SkillUpload,
+  body: SkillForm,
   response: Skill,
-  async handle({ world, workspace, body }) {
+  async handle(call) {
+    const { world, workspace, body } = call;
+    const parts = await partsOf(call);
     const displayName = body.display_name ?? body.display_title ?? null;
-    return createSkill(world, workspace, { parts: await partsOf(body.files), displayName });
+    return isRefusal(parts) ? parts : createSkill(world, workspace, { parts, displayName });
   },
 });
 
@@ -86,10 +96,13 @@ const createVersion = operation({
   summary: 'Add a version to a skill, which becomes the latest',
   params: Params,
   form: true,
-  body: VersionUpload,
+  body: VersionForm,
   response: SkillVersion,
-  async handle({ world, workspace, params: { skill_id: id }, body }) {
-    return (await addVersion(world, { workspace, id }, await partsOf(body.files))) ?? notFound('skill_id');
+  async handle(call) {
+    const { world, workspace, params } = call;
+    const parts = await partsOf(call);
+    if (isRefusal(parts)) return parts;
+    return (await addVersion(world, { workspace, id: params.skill_id }, parts)) ?? notFound('skill_id');
   },
 });
 
@@ -154,14 +167,21 @@ const register = operation({
   summary: "Register the operator's copy of a pre-built skill in the key's workspace, or a newer version of it",
   params: z.object({ name: PrebuiltName }),
   form: true,
-  body: VersionUpload,
+  body: VersionForm,
   response: SkillVersion,
-  async handle({ world, workspace, params: { name }, body }) {
-    return importSkill(world, { workspace, name }, await partsOf(body.files));
+  async handle(call) {
+    const { world, workspace, params } = call;
+    const parts = await partsOf(call);
+    return isRefusal(parts) ? parts : importSkill(world, { workspace, name: params.name }, parts);
   },
 });
 
-async function partsOf(files: readonly File[]): Promise<readonly SkillFile[]> {
+async function partsOf({
+  world,
+  workspace,
+  body: { files = [], file_id },
+}: Call<unknown, unknown, z.infer<typeof VersionUpload>>): Promise<readonly SkillFile[] | RequestRefusal> {
+  if (file_id !== undefined) return uploadedZip(world, workspace, file_id);
   return Promise.all(files.map(async (file) => ({ path: file.name, bytes: new Uint8Array(await file.arrayBuffer()) })));
 }
 

@@ -2,14 +2,14 @@
  * Archives of skills. Zips come from clients and are read with yauzl, which follows the central directory and checks sizes.
  * Zips for clients, and the `.tar.gz` that is stored and that sandboxes unpack, are written here.
  */
-import { crc32, deflateRawSync, gunzipSync, gzipSync } from 'node:zlib';
+import { crc32, gzipSync } from 'node:zlib';
 import { Fault } from '#core/ports/errors.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { SkillArchives, SkillFile, SkillLimits } from '#core/ports/skills.ts';
 import type { Entry, ZipFile } from 'yauzl';
 
 export function createSkillArchives(): SkillArchives {
-  return { unzip, zip, pack, unpack, parseYaml };
+  return { unzip, zip, pack, parseYaml };
 }
 
 const DAMAGED = refused('is no zip archive that can be read: it is damaged, cut off, or of an unknown kind');
@@ -73,8 +73,8 @@ async function inflated(zip: ZipFile, entry: Entry, left: number): Promise<Uint8
     if (bytes > left) return refuse('request_too_large', 'files: the archive takes too many bytes when it is unpacked');
     chunks.push(chunk);
   }
-  const whole = Buffer.concat(chunks);
-  return crc32(whole) === entry.crc32 ? whole : DAMAGED;
+  const inflatedBytes = Buffer.concat(chunks);
+  return crc32(inflatedBytes) === entry.crc32 ? inflatedBytes : DAMAGED;
 }
 
 function refused(rule: string): RequestRefusal {
@@ -90,37 +90,65 @@ const ATTRIBUTES = 0o100644 * 0x10000;
 const MADE_BY = 0x0314;
 const NEEDS = 20;
 
-function zip(files: readonly SkillFile[]): Uint8Array<ArrayBuffer> {
-  const parts: Buffer[] = [];
-  const directory: Buffer[] = [];
+/** What a local header tells only behind the bytes. */
+const SIZES_FOLLOW = 0x0008;
+
+/** A member after the other, as the archive is read. */
+async function* zip(archive: AsyncIterable<Uint8Array>, directory: string): AsyncIterable<Uint8Array<ArrayBuffer>> {
+  const entries: Buffer[] = [];
   let offset = 0;
-  for (const { path, bytes } of files) {
-    const name = Buffer.from(path);
-    const deflated = deflateRawSync(bytes);
+  for await (const { path, chunks } of membersOf(archive)) {
+    const name = Buffer.from(`${directory}/${path}`);
     const about = Buffer.alloc(26);
     about.writeUInt16LE(NEEDS, 0);
-    about.writeUInt16LE(UTF8, 2);
+    about.writeUInt16LE(UTF8 | SIZES_FOLLOW, 2);
     about.writeUInt16LE(DEFLATE, 4);
     about.writeUInt16LE(FIRST_DAY, 8);
-    about.writeUInt32LE(crc32(bytes), 10);
-    about.writeUInt32LE(deflated.length, 14);
-    about.writeUInt32LE(bytes.length, 18);
     about.writeUInt16LE(name.length, 22);
-    const local = [Buffer.from('PK\u0003\u0004'), about, name, deflated];
+    const sizes = { crc: 0, packed: 0, bytes: 0 };
+    yield Buffer.concat([Buffer.from('PK\u0003\u0004'), about, name]);
+    for await (const chunk of deflated(counted(chunks, sizes))) {
+      sizes.packed += chunk.length;
+      yield chunk;
+    }
+    const told = numbers32(sizes.crc, sizes.packed, sizes.bytes);
+    yield Buffer.concat([Buffer.from('PK\u0007\u0008'), told]);
+    told.copy(about, 10);
     const central = Buffer.alloc(14);
     central.writeUInt32LE(ATTRIBUTES, 6);
     central.writeUInt32LE(offset, 10);
-    directory.push(Buffer.from('PK\u0001\u0002'), numbers16(MADE_BY), about, central, name);
-    parts.push(...local);
-    offset += lengthOf(local);
+    entries.push(Buffer.concat([Buffer.from('PK\u0001\u0002'), numbers16(MADE_BY), about, central, name]));
+    offset += 30 + name.length + sizes.packed + 16;
   }
+  const listed = Buffer.concat(entries);
   const end = Buffer.alloc(22);
   end.write('PK\u0005\u0006');
-  end.writeUInt16LE(files.length, 8);
-  end.writeUInt16LE(files.length, 10);
-  end.writeUInt32LE(lengthOf(directory), 12);
+  end.writeUInt16LE(entries.length, 8);
+  end.writeUInt16LE(entries.length, 10);
+  end.writeUInt32LE(listed.length, 12);
   end.writeUInt32LE(offset, 16);
-  return Buffer.concat([...parts, ...directory, end]);
+  yield Buffer.concat([listed, end]);
+}
+
+async function* counted(
+  chunks: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  sizes: { crc: number; bytes: number },
+): AsyncIterable<Uint8Array<ArrayBuffer>> {
+  for await (const chunk of chunks) {
+    sizes.crc = crc32(chunk, sizes.crc);
+    sizes.bytes += chunk.length;
+    yield chunk;
+  }
+}
+
+function deflated(chunks: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncIterable<Uint8Array<ArrayBuffer>> {
+  return ReadableStream.from(chunks).pipeThrough(new CompressionStream('deflate-raw'));
+}
+
+function numbers32(...numbers: readonly number[]): Buffer {
+  const buffer = Buffer.alloc(4 * numbers.length);
+  numbers.forEach((number, index) => buffer.writeUInt32LE(number, 4 * index));
+  return buffer;
 }
 
 function numbers16(number: number): Buffer {
@@ -128,8 +156,6 @@ function numbers16(number: number): Buffer {
   buffer.writeUInt16LE(number);
   return buffer;
 }
-
-const lengthOf = (buffers: readonly Buffer[]) => buffers.reduce((sum, { length }) => sum + length, 0);
 
 const BLOCK = 512;
 /** The longest name that fits into a header. A longer one has an extended header before it. */
@@ -169,30 +195,61 @@ function extended(path: string): Buffer {
 const octal = (number: number, digits: number) => number.toString(8).padStart(digits, '0');
 const paddingOf = (length: number) => (BLOCK - (length % BLOCK)) % BLOCK;
 
-function unpack(archive: Uint8Array): readonly SkillFile[] {
-  const files: SkillFile[] = [];
+interface Member {
+  readonly path: string;
+  /** To be read before the next member. */
+  readonly chunks: AsyncIterable<Uint8Array<ArrayBuffer>>;
+}
+
+/** The members of an archive that `pack` made. */
+async function* membersOf(archive: AsyncIterable<Uint8Array>): AsyncIterable<Member> {
+  const tar = bytesOf(archive);
   let long: string | null = null;
-  try {
-    const tar = gunzipSync(archive);
-    for (let at = 0; tar[at] !== 0 && at < tar.length;) {
-      const size = Number.parseInt(tar.toString('latin1', at + 124, at + 135), 8);
-      const bytes = tar.subarray(at + BLOCK, at + BLOCK + size);
-      const name = tar.toString('utf8', at, at + MAX_NAME).replace(/\0.*$/su, '');
-      if (tar[at + 156] === 0x78)
-        long = bytes
-          .toString()
-          .replace(/^\d+ path=/, '')
-          .slice(0, -1);
-      else {
-        files.push({ path: long ?? name, bytes });
-        long = null;
-      }
-      at += BLOCK + size + paddingOf(size);
+  for (let header = await whole(tar(BLOCK)); header[0] !== 0; header = await whole(tar(BLOCK))) {
+    const size = Number.parseInt(header.toString('latin1', 124, 135), 8);
+    const name = header.toString('utf8', 0, MAX_NAME).replace(/\0.*$/su, '');
+    if (header[156] === 0x78) {
+      long = (await whole(tar(size)))
+        .toString()
+        .replace(/^\d+ path=/, '')
+        .slice(0, -1);
+    } else {
+      yield { path: long ?? name, chunks: tar(size) };
+      long = null;
     }
-  } catch (cause) {
-    throw new Fault('stored_data_invalid', 'the archive of a skill cannot be unpacked', { cause });
+    await whole(tar(paddingOf(size)));
   }
-  return files;
+}
+
+/** Gives the next bytes of what is unzipped, so many at each call. */
+function bytesOf(archive: AsyncIterable<Uint8Array>) {
+  const inflating = ReadableStream.from(archive).pipeThrough(new DecompressionStream('gzip'));
+  const reader = inflating.getReader();
+  let left: Uint8Array<ArrayBuffer> = new Uint8Array();
+  return async function* next(count: number): AsyncIterable<Uint8Array<ArrayBuffer>> {
+    for (let missing = count; missing > 0;) {
+      if (left.length === 0) left = (await read()).slice();
+      const part = left.subarray(0, missing);
+      left = left.subarray(part.length);
+      missing -= part.length;
+      yield part;
+    }
+  };
+
+  async function read(): Promise<Uint8Array> {
+    const { value, done } = await reader.read().catch(damaged);
+    return done ? damaged('it ends too early') : value;
+  }
+}
+
+function damaged(cause: unknown): never {
+  throw new Fault('stored_data_invalid', 'the archive of a skill cannot be unpacked', { cause });
+}
+
+async function whole(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  return Buffer.concat(all);
 }
 
 /** Text that looks like a number or a date stays what YAML makes of it; the caller wants text. */

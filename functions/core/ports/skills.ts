@@ -23,11 +23,10 @@ export interface SkillArchives {
    * goes over a limit, and keeps no more than the limits allow in memory.
    */
   unzip(zip: Uint8Array, limits: SkillLimits): Promise<readonly SkillFile[] | RequestRefusal>;
-  zip(files: readonly SkillFile[]): Uint8Array<ArrayBuffer>;
+  /** A zip of what `pack` made, below a directory. It is made as the archive is read, and nothing is held as a whole. */
+  zip(archive: AsyncIterable<Uint8Array>, directory: string): AsyncIterable<Uint8Array<ArrayBuffer>>;
   /** A `.tar.gz` of the files in this order, as sandboxes take it; the same files give the same bytes. */
   pack(files: readonly SkillFile[]): Uint8Array<ArrayBuffer>;
-  /** The files of an archive that `pack` made. */
-  unpack(archive: Uint8Array): readonly SkillFile[];
   /** What a YAML document says; null when it is none, or repeats beyond reason. */
   parseYaml(text: string): Promise<unknown>;
 }

@@ -1,11 +1,11 @@
 /** From the parts of an upload to a skill's version: its name, its description and one archive. */
+import type { FileId, WorkspaceId } from '#contract/ids.ts';
+import { isExpired } from '#core/files/copy.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
+import type { Ports } from '#core/ports/ports.ts';
 import type { SkillArchives, SkillFile } from '#core/ports/skills.ts';
 import { bundleOf, SKILL_FILE, SKILL_LIMITS } from '#core/skills/bundle.ts';
 import { frontmatterOf, slugOf } from '#core/skills/frontmatter.ts';
-
-/** A download is one response of Lambda, which is base64 inside of JSON there. */
-const MAX_DOWNLOAD_BYTES = 4_400_000;
 
 export interface ReadSkill {
   readonly name: string;
@@ -30,18 +30,27 @@ export async function readUpload(
   const name = slugOf(frontmatter.name ?? bundle.directory);
   if (isRefusal(name)) return name;
   const { description } = frontmatter;
-  if (downloadOf(archives, { name, files: bundle.files }).length > MAX_DOWNLOAD_BYTES) {
-    return refuse('request_too_large', `files: must take at most ${MAX_DOWNLOAD_BYTES} bytes as a zip`);
-  }
   return { name, description, archive: archives.pack(bundle.files) };
 }
 
-/** A zip of all files below one directory with the skill's name. */
-export function downloadOf(
-  { zip }: Pick<SkillArchives, 'zip'>,
-  { name, files }: { readonly name: string; readonly files: readonly SkillFile[] },
-): Uint8Array<ArrayBuffer> {
-  return zip(files.map(({ path, bytes }) => ({ path: `${name}/${path}`, bytes })));
+/** As many bytes as a skill has, and what a zip says about its files. */
+const MAX_ZIP_BYTES = SKILL_LIMITS.bytes + 1_000_000;
+
+/** A zip that was uploaded as a file of the workspace, because no form carries it. */
+export async function uploadedZip(
+  { files, blobs, stamp }: Pick<Ports, 'files' | 'blobs' | 'stamp'>,
+  workspace: WorkspaceId,
+  id: FileId,
+): Promise<readonly SkillFile[] | RequestRefusal> {
+  const stored = await files.find(workspace, id);
+  if (stored === null) return refuse('invalid_request_error', 'file_id: there is no such file');
+  if (isExpired(stored, stamp.now())) return refuse('invalid_request_error', 'file_id: the file has expired');
+  const { filename: path, size_bytes } = stored.file;
+  if (size_bytes > MAX_ZIP_BYTES) {
+    return refuse('request_too_large', `file_id: must be a zip of at most ${MAX_ZIP_BYTES} bytes`);
+  }
+  const zip = { path, bytes: new Uint8Array(await new Response(await blobs.get(stored.blob)).arrayBuffer()) };
+  return isZip(zip) ? [zip] : refuse('invalid_request_error', 'file_id: must be a zip');
 }
 
 /** The name is of no matter: `PK` is how each zip begins, and how no `SKILL.md` does. */

@@ -9,7 +9,8 @@ const USAGE = `Usage:
 
   npx brainstem upload FILE [--type MIME_TYPE]           upload a file of up to 500 MB, and print its id
   npx brainstem skills import DIR --as anthropic/NAME    register your copy of a pre-built skill, such as anthropic/xlsx;
-                                                         DIR holds SKILL.md, and its name must be NAME
+                                                         DIR holds SKILL.md, and its name must be NAME. Above 4 MB,
+                                                         name a zip of it instead
 
 ANTHROPIC_BASE_URL is the URL of the service, and ANTHROPIC_API_KEY a key of the workspace that gets it.`;
 
@@ -20,11 +21,11 @@ async function run(args: readonly string[]): Promise<string> {
   const [first, second = '', third = ''] = positionals;
   if (!help && first === 'upload' && positionals.length === 2 && as === undefined) return upload(second, type);
   const isImport = first === 'skills' && second === 'import' && positionals.length === 3;
-  if (!help && isImport && as !== undefined && type === undefined) return importSkill(third, as);
+  if (!help && isImport && as !== undefined && type === undefined) return importSkill(third, { as, upload });
   throw new CommandError(USAGE);
 }
 
-async function upload(file: string, type: string | undefined): Promise<string> {
+async function upload(file: string, type?: string): Promise<string> {
   const interrupted = new AbortController();
   process.once('SIGINT', () => interrupted.abort());
   const show = (sent: number, all: number): void => {

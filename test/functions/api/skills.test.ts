@@ -1,5 +1,6 @@
 /** Skills over the API: both forms of the contract, other workspaces, and agents and sessions that name them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { zipOf } from '#test/functions/core/skills/zips.ts';
 import { KEY, OTHER_KEY, startApi, type Answer, type TestApi } from './api.ts';
 
 const skillMd = (name: string, description = 'Says hello.') =>
@@ -64,6 +65,62 @@ describe('skills', () => {
   ])('are refused with a sentence: %j %j', async (files, fields, message) => {
     const answer = await send('/v1/skills', files as Record<string, string>, fields as Record<string, string>);
     expect(answer).toMatchObject({ status: 400, body: { error: { message: expect.stringContaining(message) } } });
+  });
+
+  describe('from a zip that was uploaded as a file', () => {
+    const ZIP = zipOf([{ name: 'd/SKILL.md', data: skillMd('zipped') }]);
+
+    async function uploaded(bytes: Buffer, key = KEY, fields: Record<string, string> = {}): Promise<string> {
+      const form = new FormData();
+      form.append('file', new Blob([new Uint8Array(bytes)]), 'a.zip');
+      for (const [name, text] of Object.entries(fields)) form.append(name, text);
+      const headers = { authorization: `Bearer ${key}` };
+      const response = await api.app.request('/v1/files', { method: 'POST', headers, body: form });
+      return ((await response.json()) as Answer['body']).id;
+    }
+
+    it('are made, get versions, and are registered as pre-built, and the file stays', async () => {
+      const file_id = await uploaded(ZIP);
+      const made = await send('/v1/skills', {}, { file_id, display_name: 'Zipped' });
+      expect(made.body).toMatchObject({ display_name: 'Zipped', source: { type: 'custom' } });
+      const version = await send(`/v1/skills/${made.body.id}/versions`, {}, { file_id });
+      expect(version.body).toMatchObject({ name: 'zipped', skill_id: made.body.id });
+      const prebuilt = await send('/v1/x/skills/anthropic/zipped', {}, { file_id });
+      expect(prebuilt.body).toMatchObject({ skill_id: 'zipped' });
+      await api.ask('DELETE', '/v1/skills/zipped');
+      expect((await api.ask('GET', `/v1/files/${file_id}`)).status).toBe(200);
+    });
+
+    it('are refused with a sentence when there is no such zip', async () => {
+      const files = { 'd/SKILL.md': skillMd('zipped') };
+      const [zip, text] = [await uploaded(ZIP), await uploaded(Buffer.from('PDF'))];
+      const expired = await uploaded(ZIP, KEY, { expires_in_seconds: '3600' });
+      const large = await uploaded(ZIP);
+      const { find } = api.world.files;
+      api.world.files.find = async (workspace, id) => {
+        const found = await find(workspace, id);
+        if (found === null) return null;
+        const { file } = found;
+        if (id === large) return { ...found, file: { ...file, size_bytes: 31_000_001 } };
+        return id === expired ? { ...found, file: { ...file, expires_at: file.created_at } } : found;
+      };
+      const cases: readonly [Record<string, string>, Record<string, string>, number, RegExp][] = [
+        [{}, { file_id: await uploaded(ZIP, OTHER_KEY) }, 400, /^file_id: there is no such file/],
+        [{}, { file_id: 'file_none' }, 400, /^file_id: there is no such file/],
+        [{}, { file_id: 'skill_1' }, 400, /^file_id: must be an id/],
+        [{}, { file_id: text }, 400, /^file_id: must be a zip/],
+        [{}, { file_id: expired }, 400, /^file_id: the file has expired/],
+        [{}, { file_id: large }, 413, /^file_id: must be a zip of at most 31000000 bytes/],
+        [files, { file_id: zip }, 400, /^files: must be there, or file_id/],
+      ];
+      for (const path of ['/v1/skills', `/v1/skills/${(await created('zipped')).id}/versions`]) {
+        for (const [given, fields, status, message] of cases) {
+          const answer = await send(path, given, fields);
+          expect([answer.status, answer.body.error?.message]).toEqual([status, expect.stringMatching(message)]);
+        }
+      }
+      api.world.files.find = find;
+    });
   });
 
   it('of another workspace do not exist', async () => {

@@ -1,5 +1,9 @@
 /** Archives as an attacker writes them: every field may lie. */
+import { Readable } from 'node:stream';
 import { crc32, deflateRawSync } from 'node:zlib';
+import { isRefusal } from '#core/ports/errors.ts';
+import type { SkillArchives, SkillFile } from '#core/ports/skills.ts';
+import { SKILL_LIMITS } from '#core/skills/bundle.ts';
 
 export interface ZipEntry {
   readonly name: string | Buffer;
@@ -57,3 +61,20 @@ export function zipOf(entries: readonly ZipEntry[], options: { readonly count?: 
 }
 
 export const SKILL_MD = '---\nname: pdf-forms\ndescription: Fills in forms.\n---\n\n# Forms\n';
+
+/** The files of an archive that a skill is stored as, by way of the zip that its clients download. */
+export async function unpacked(archives: SkillArchives, archive: Uint8Array): Promise<readonly SkillFile[]> {
+  const files = await archives.unzip(await downloaded(archives, archive, 'x'), SKILL_LIMITS);
+  if (isRefusal(files)) throw new Error(files.message);
+  return files.map(({ path, bytes }) => ({ path: path.slice(2), bytes }));
+}
+
+export async function downloaded(archives: SkillArchives, archive: Uint8Array, name: string): Promise<Buffer> {
+  // As it comes from a bucket: in pieces that end anywhere.
+  const pieces = Array.from({ length: Math.ceil(archive.length / 7001) }, (_, at) =>
+    archive.subarray(at * 7001, (at + 1) * 7001),
+  );
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of archives.zip(Readable.from(pieces), name)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
