@@ -31,12 +31,14 @@ export function createBlobs(env: Env, bucket: string): Blobs & BlobRemover & Blo
   const region = setting(env, 'AWS_REGION');
   const endpoint = serviceEndpoint(env, 's3', region);
   const credentials = roleCredentials(env);
+  /** Signing keys of a day: deriving one takes longer than a signature. */
+  const cache = new Map<string, ArrayBuffer>();
 
   const presign = createPresigner(env, bucket);
 
   async function attempt(key: string, { method, query = {}, body, headers = {} }: Asked): Promise<Response> {
     const url = new URL(`/${bucket}/${key}?${new URLSearchParams(query)}`, endpoint).href;
-    const signed = await new AwsV4Signer({ ...credentials, url, method, region, service: 's3', headers }).sign();
+    const signed = await new AwsV4Signer({ ...credentials, cache, url, method, region, service: 's3', headers }).sign();
     const init = { method, headers: signed.headers, body: body ?? null, signal: AbortSignal.timeout(TIMEOUT_MS) };
     return fetch(signed.url, body instanceof ReadableStream ? { ...init, ...ONCE } : init);
   }
