@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const NO_WAY_TO_INDEX = /connection broken|Max retries exceeded|Name or service not known|Network is unreachable/;
 
 /** Each name is that of the file with its requirements, and the module that it is for Python. */
-const MODULES = { ministack: 'ministack', 'cfn-lint': 'cfnlint' };
+const MODULES = { anthropic: 'anthropic', ministack: 'ministack', 'cfn-lint': 'cfnlint' };
 export type PythonProgram = keyof typeof MODULES;
 
 export function pythonOf(program: PythonProgram): string {
