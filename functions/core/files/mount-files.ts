@@ -59,7 +59,7 @@ export async function planFiles(
 }
 
 /** A file of another workspace is answered in the same way. */
-export function noSuchFile(field: string): RequestRefusal {
+function noSuchFile(field: string): RequestRefusal {
   return unfit(`${field}file_id: there is no such file`);
 }
 

@@ -3,11 +3,10 @@ import type { HeldFiles } from '#contract/entries.ts';
 import type { EventInput } from '#contract/events.ts';
 import type { SessionId, WorkspaceId } from '#contract/ids.ts';
 import { planAttachments, type AskedContent, type PlannedAttachments } from '#core/files/attach-files.ts';
+import { removeCopies, writeCopies } from '#core/files/write-copies.ts';
 import { isRefusal, type RequestRefusal } from '#core/ports/errors.ts';
-import type { FileCopy } from '#core/ports/files.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { contentOf } from '#core/session/decide-send.ts';
-import { writeCopies } from '#core/session/new-contents.ts';
 
 type AttachPorts = Pick<Ports, 'files' | 'blobs' | 'leftovers' | 'newToken' | 'stamp'>;
 
@@ -45,14 +44,7 @@ export async function sendWithFiles<Sent extends { readonly status: string }>(
   const gone = await writeCopies(world, to, planned.copies);
   if (gone !== null) return gone;
   const sent = await send(planned.files);
-  if (sent.status === 'refused') await removeAll(world, to.workspace, planned.copies);
+  const ids = planned.copies.map(({ copy }) => copy.file.id);
+  if (sent.status === 'refused') await removeCopies(world, to.workspace, ids);
   return sent;
-}
-
-async function removeAll(
-  { files, stamp }: AttachPorts,
-  workspace: WorkspaceId,
-  copies: readonly FileCopy[],
-): Promise<void> {
-  for (const { copy } of copies) await files.remove(workspace, copy.file.id, stamp.now());
 }

@@ -5,7 +5,8 @@
 import type { ResourceId, WorkspaceId } from '#contract/ids.ts';
 import { MAX_CONTENTS_BYTES, type FileResource, type FileResourceInput } from '#contract/resources.ts';
 import type { Mounted, MountedFile, SessionContents } from '#contract/resources.ts';
-import { noSuchFile, planFiles } from '#core/files/mount-files.ts';
+import { planFiles } from '#core/files/mount-files.ts';
+import { removeCopies, writeCopies } from '#core/files/write-copies.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
@@ -13,7 +14,7 @@ import { prepare } from '#core/session/change.ts';
 import { refusedRequest } from '#core/session/commands.ts';
 import { viewFile } from '#core/session/view.ts';
 
-type ResourcePorts = Pick<Ports, 'log' | 'sessions' | 'files' | 'stamp' | 'newToken'>;
+type ResourcePorts = Pick<Ports, 'log' | 'sessions' | 'files' | 'leftovers' | 'stamp' | 'newToken'>;
 
 interface Target {
   readonly workspace: WorkspaceId;
@@ -35,14 +36,15 @@ export async function addFile(
     const planned = await planFiles(world, { workspace, session: key.session, present }, [{ field: '', input }]);
     if (isRefusal(planned)) return planned;
     for (const { mounted, copy } of copies.length === 0 ? planned : []) {
-      if ((await world.files.copy(workspace, [copy])) !== null) return noSuchFile('');
+      const gone = await writeCopies(world, { workspace, session: key.session }, [copy]);
+      if (gone !== null) return gone;
       copies.push(mounted);
     }
     const [mounted] = copies;
     return mounted === undefined ? null : { resources: [...resources, mounted], done: viewFile(mounted) };
   });
   // A process that dies before this line leaves a copy that goes with its session.
-  if (added === null || isRefusal(added)) await removeAll(world, workspace, copies);
+  if (added === null || isRefusal(added)) await removeCopies(world, workspace, idsOf(copies));
   return added;
 }
 
@@ -59,7 +61,7 @@ export async function removeResource(
   });
   if (removed === null || isRefusal(removed)) return removed;
   // A process that dies before this line leaves a copy that goes with its session.
-  await removeAll(world, to.workspace, removed);
+  await removeCopies(world, to.workspace, idsOf(removed));
   return 'removed';
 }
 
@@ -68,13 +70,7 @@ const FOR_LIFE = refuse(
   'resource_id: only a file can be removed from a session: a memory store stays as long as the session',
 );
 
-async function removeAll(
-  { files, stamp }: ResourcePorts,
-  workspace: WorkspaceId,
-  mounted: readonly MountedFile[],
-): Promise<void> {
-  for (const { file_id } of mounted) await files.remove(workspace, file_id, stamp.now());
-}
+const idsOf = (mounted: readonly MountedFile[]) => mounted.map(({ file_id }) => file_id);
 
 interface Next<Done> {
   readonly resources: readonly Mounted[];

@@ -1,11 +1,10 @@
 /** What the sandboxes of a new session find beside packages. Each kind of content is resolved by its own room. */
 import type { SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { ResourceInputs, SessionContents } from '#contract/resources.ts';
-import { dueAfter } from '#core/files/end-leftover.ts';
 import { planFiles, type AskedFile } from '#core/files/mount-files.ts';
 import { memoryGuide, planStores, type AskedStore } from '#core/memory/mount-stores.ts';
 import { skillGuide, type SessionSkill } from '#core/skills/session-skills.ts';
-import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
+import { isRefusal, type RequestRefusal } from '#core/ports/errors.ts';
 import type { FileCopy } from '#core/ports/files.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { isTooLarge, TOO_LARGE } from '#core/session/change-resources.ts';
@@ -42,18 +41,6 @@ export async function newContents(
   if (isTooLarge(contents)) return TOO_LARGE;
   const guide = memoryGuide(stores);
   return { contents, copies: files.map(({ copy }) => copy), ...(guide !== null && { guide }) };
-}
-
-/** Writes the copies of files for a session that is created next. When that does not happen, the sweep finds them. */
-export async function writeCopies(
-  { files, leftovers, stamp }: Pick<Ports, 'files' | 'leftovers' | 'stamp'>,
-  { workspace, session }: NewSession,
-  copies: readonly FileCopy[],
-): Promise<RequestRefusal | null> {
-  if (copies.length === 0) return null;
-  await leftovers.announce({ type: 'copies', workspace, session }, dueAfter(stamp.now()));
-  const gone = await files.copy(workspace, copies);
-  return gone === null ? null : refuse('invalid_request_error', 'file_id: a file was deleted meanwhile');
 }
 
 function isFile(asked: { readonly field: string; readonly input: ResourceInputs[number] }): asked is AskedFile {

@@ -261,6 +261,31 @@ describe('files that events name', () => {
     expect(isKept()).toBe(false);
   });
 
+  it.each<[string, number, (session: string, id: string) => Promise<{ readonly status: number }>]>([
+    ['a message', 23, (session, id) => send(session, image(id))],
+    [
+      'a resource',
+      29,
+      (session, id) => api.ask('POST', `/v1/sessions/${session}/resources`, { type: 'file', file_id: id }),
+    ],
+  ])('leave nothing when the session is deleted before it has %s', async (_, side, attach) => {
+    const id = await file(png(side, 1));
+    const session = await api.session();
+    const { copy } = api.world.files;
+    api.world.files.copy = async (...given) => {
+      api.world.files.copy = copy;
+      await api.ask('DELETE', `/v1/sessions/${session}`);
+      await sweep(new Date().toISOString());
+      return copy(...given);
+    };
+    expect((await attach(session, id)).status).toBeGreaterThanOrEqual(400);
+    await api.ask('DELETE', `/v1/files/${id}`);
+    await sweep('2100-01-01T00:00:00.000Z');
+    await sweep('2100-01-02T00:00:00.000Z');
+    const isKept = [...api.world.blobs.kept.values()].some((bytes) => Buffer.from(bytes).equals(png(side, 1)));
+    expect(isKept).toBe(false);
+  });
+
   it('of another workspace’s session are not even looked for', async () => {
     const id = await file('x');
     const session = await api.session();
