@@ -43,6 +43,17 @@ describe('a session with files', () => {
     return textOf(ofType(await service.converse(session, 'go'), 'agent.tool_result')[0]);
   }
 
+  /** What `execute` asks AWS for in one turn. The queries are left out: it looks at the log once a second. */
+  async function askedFor(session: string): Promise<readonly string[]> {
+    service.runtime.faults.disarm();
+    await run(session, 'true');
+    const calls = service.runtime.faults.trace().filter((call) => call.function === 'execute');
+    return calls
+      .map(({ call }) => call)
+      .filter((call) => call !== 'dynamodb:Query')
+      .toSorted();
+  }
+
   async function outputsOf(session: string): Promise<Record<string, string>> {
     const found: Record<string, string> = {};
     for await (const file of beta.files.list({ scope_id: session, betas: BETAS })) {
@@ -103,6 +114,13 @@ describe('a session with files', () => {
     const reading = 'cat /mnt/session/uploads/a.csv /mnt/memory/notes/a.md skills/greet/SKILL.md';
     const found = /of a file[^]*of memory[^]*Say ahoy/;
     expect(await run(session.id, reading)).toMatch(found);
+    // A call that changes nothing asks AWS for nothing more than in a session that has nothing.
+    await run(session.id, 'echo kept > /mnt/session/outputs/kept.txt');
+    const plain = await sessionWith([]);
+    await run(plain.id, 'true');
+    const asked = await askedFor(session.id);
+    expect(asked).toContain('dynamodb:PutItem');
+    expect(asked).toEqual(await askedFor(plain.id));
     service.runtime.faults.disarm();
     // The first item marks the call. The second one announces the output's bytes, and the sandbox dies meanwhile.
     service.runtime.faults.delay('execute dynamodb:PutItem', 1000);
@@ -119,7 +137,7 @@ describe('a session with files', () => {
     service.runtime.faults.disarm();
     expect(output).toContain('Not stored yet, because it could not be read as a whole');
     expect(output).toContain('lost.txt');
-    expect(await outputsOf(session.id)).toEqual({});
+    expect(await outputsOf(session.id)).toEqual({ 'kept.txt': 'kept\n' });
     // A sandbox that was just used is taken for alive until a call does not reach it.
     expect(await run(session.id, 'true')).toContain('The sandbox stopped before this call had a result.');
     const next = await run(session.id, `ls /mnt/session/outputs; ${reading}`);
