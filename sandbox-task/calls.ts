@@ -72,7 +72,9 @@ export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCal
   }
 
   function start(request: ExecuteRequest, fingerprint: string): Promise<FinishedCall> {
-    const running = run(request).then((ended) => {
+    const { notes } = request;
+    const running = run(request).then((result) => {
+      const ended = notes === undefined ? result : { ...result, notes };
       finished.keep(request.call, ended);
       entry.running = null;
       ends.emit('end');

@@ -6,7 +6,12 @@ import * as z from 'zod';
 /** About a hundred of the longest outputs. Requests repeat the newest calls, so these stay in memory. */
 const MAX_CHARS_IN_MEMORY = 10_000_000;
 
-const FinishedCall = z.object({ output: z.string(), isError: z.boolean(), durationMs: z.number() });
+const FinishedCall = z.object({
+  output: z.string(),
+  isError: z.boolean(),
+  durationMs: z.number(),
+  notes: z.array(z.string()).optional(),
+});
 export type FinishedCall = Readonly<z.infer<typeof FinishedCall>>;
 
 /** The results of finished calls until the server ends: the newest in memory, all others in a file. */

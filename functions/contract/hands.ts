@@ -83,6 +83,9 @@ export type SandboxTool = z.infer<typeof SandboxTool>;
 /** Tools that change nothing. Their calls need no order among themselves. */
 export const READING_TOOLS: ReadonlySet<string> = new Set<SandboxTool>(['read', 'glob', 'grep']);
 
+/** For the model, about contents that a call does not find. */
+const ContentNotes = z.array(z.string().max(2000)).max(100);
+
 export const ExecuteRequest = z
   .strictObject({
     /** The tool-use id: the idempotency key. */
@@ -95,6 +98,8 @@ export const ExecuteRequest = z
     after: z.array(z.string().min(1).max(128)).optional(),
     /** Version of the manifest whose contents this call must find; absent when the session has none. */
     contents: z.string().min(1).max(300).optional(),
+    /** What the call's result must tell. The sandbox keeps those of the request that began the call. */
+    notes: ContentNotes.optional(),
   })
   .meta({ id: 'ExecuteRequest' });
 export type ExecuteRequest = z.infer<typeof ExecuteRequest>;
@@ -109,6 +114,8 @@ export const ExecuteResponse = z
     durationMs: z.number(),
     /** How many files wait for `GET /changes`; absent when none does. */
     changed: z.int().min(1).optional(),
+    /** Those of the request that began the call; absent without any. */
+    notes: ContentNotes.optional(),
   })
   .meta({ id: 'ExecuteResponse' });
 export type ExecuteResponse = z.infer<typeof ExecuteResponse>;

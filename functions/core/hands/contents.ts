@@ -44,6 +44,9 @@ export const TAKES_NOTHING = {
 } as const;
 /** Streams that are opened ahead of the one that is sent: many small objects take one round trip each. */
 const AHEAD = 16;
+/** What one giving tells the model. */
+const MOST_NOTES = 20;
+const MOST_NOTE_CHARS = 2000;
 
 interface SourcedEntry {
   readonly entry: ContentEntry;
@@ -72,7 +75,13 @@ export async function giveContents(world: ContentsWorld, version: string, recipi
   const end = consequences.find((consequence) => consequence.do === 'give up');
   if (end !== undefined) return { status: 'given up', text: end.text };
   const notes = consequences.flatMap((consequence) => (consequence.do === 'go on' ? (consequence.note ?? []) : []));
-  return { status: 'given', isWhole: consequences.length === 0, notes };
+  return { status: 'given', isWhole: consequences.length === 0, notes: bounded(notes) };
+}
+
+function bounded(notes: readonly string[]): readonly string[] {
+  const told = notes.slice(0, MOST_NOTES).map((note) => note.slice(0, MOST_NOTE_CHARS));
+  const more = notes.length - told.length;
+  return more === 0 ? told : [...told, `(${more} more are not in the sandbox either.)`];
 }
 
 /** By path. When two kinds want one path, the first has it. */

@@ -194,7 +194,6 @@ async function reach(
   const version = contentsVersion(recipient);
   let request: ExecuteRequest = version === null ? sending.request : { ...sending.request, contents: version };
   let givings = 0;
-  const notes: string[] = [];
   // A call that was sent before found its server then, so there is no start to wait for.
   const now = Date.parse(world.stamp.now());
   let arrivedAt = now;
@@ -203,14 +202,13 @@ async function reach(
   for (let listened = false; ;) {
     const reply = await world.sandboxClient.execute(sandbox, request);
     if (reply.status === 'answered') {
-      const { changed = 0, ...response } = reply.response;
+      const { changed = 0, notes = [], ...response } = reply.response;
       const changes = changed > 0 ? await takeChanges(world, recipient) : undefined;
       return { ...response, notes: [...notes, ...(changes?.notes ?? [])], changes };
     }
     const next = await nextRequest(world, recipient, { reply, request, isLast: givings === MOST_GIVINGS });
     if ('refusal' in next) return refused(next.refusal);
     request = next.request;
-    notes.push(...next.notes);
     listened ||= reply.status === 'interrupted';
     const nowMs = Date.parse(world.stamp.now());
     if (reply.status === 'awaits calls') {
@@ -235,31 +233,28 @@ interface NotTaken extends Pick<CallToSend, 'request'> {
 }
 
 /** What a sandbox that did not take the call is asked next; words for the model when it will not take it. */
-type NextRequest =
-  | { readonly request: ExecuteRequest; readonly notes: readonly string[] }
-  | { readonly refusal: string };
+type NextRequest = Pick<NotTaken, 'request'> | { readonly refusal: string };
 
 async function nextRequest(
   world: ExecuteWorld,
   recipient: Recipient,
   { reply, request, isLast }: NotTaken,
 ): Promise<NextRequest> {
-  const repeat = (next: ExecuteRequest) => ({ request: next, notes: [] });
   switch (reply.status) {
     case 'refused': {
       const known = plain(request);
-      return known === null ? { refusal: reply.reason } : repeat(known);
+      return known === null ? { refusal: reply.reason } : { request: known };
     }
     case 'awaits calls': {
       const head = await world.log.head(recipient.key);
       const next = head && inOrder(request, head.state);
-      return next === null ? { refusal: NOT_MADE } : repeat(next);
+      return next === null ? { refusal: NOT_MADE } : { request: next };
     }
     case 'awaits contents':
       return withContents(world, recipient, { request, isLast });
     case 'unreachable':
     case 'interrupted':
-      return repeat(request);
+      return { request };
     default:
       return reply satisfies never;
   }
@@ -281,14 +276,13 @@ async function withContents(
   // It asks for none, and the sandbox lacks what it was started for all the same.
   const given = version === null ? TAKES_NOTHING : await giveContents(world, version, latest);
   switch (given.status) {
-    case 'given':
-      return {
-        request: given.isWhole && !isLast ? { ...without, contents: version ?? asked } : without,
-        notes: given.notes,
-      };
+    case 'given': {
+      const next = given.isWhole && !isLast ? { ...request, contents: version ?? asked } : without;
+      return { request: noting(next, given.notes) };
+    }
     case 'interrupted':
       // A sandbox whose disk or server fails in the same way each time must not hold up the call for ever.
-      return isLast ? { request: without, notes: [NOT_PUT] } : { request, notes: [] };
+      return { request: isLast ? noting(without, [NOT_PUT]) : request };
     case 'given up':
       await world.sandboxes.lost(recipient.key.session, recipient.sandbox.generation);
       return { refusal: given.text };
@@ -297,9 +291,14 @@ async function withContents(
   }
 }
 
+/** The sandbox keeps the notes with the call, so an attempt after a death tells them too. */
+function noting(request: ExecuteRequest, more: readonly string[]): ExecuteRequest {
+  return more.length === 0 ? request : { ...request, notes: [...new Set([...(request.notes ?? []), ...more])] };
+}
+
 /** For a sandbox of another version, which knows fewer fields; null for a request that has none of them. */
-function plain({ contents, after, ...request }: ExecuteRequest): ExecuteRequest | null {
-  return contents === undefined && after === undefined ? null : request;
+function plain({ contents, after, notes, ...request }: ExecuteRequest): ExecuteRequest | null {
+  return contents === undefined && after === undefined && notes === undefined ? null : request;
 }
 
 const isOpen = (call: EventId) => (state: SessionState) => state.calls.some((open) => open.id === call);

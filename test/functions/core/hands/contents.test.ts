@@ -98,7 +98,9 @@ function stage(entries: readonly Entry[], { holds = [], sandbox = SANDBOX, archi
         asked.push(request);
         if (isOld && request.contents !== undefined) return { status: 'refused', reason: 'HTTP 400' };
         if (isAwaiting(request)) return { status: 'awaits contents' };
-        return { status: 'answered', response: { output: 'ok', isError: false, served: 'ran', durationMs: 1 } };
+        const { notes } = request;
+        const response = { output: 'ok', isError: false, served: 'ran', durationMs: 1, notes } as const;
+        return { status: 'answered', response };
       },
       async expect(_place, next) {
         manifest = next;

@@ -2,7 +2,7 @@
  * A call in a real sandbox, on its way in and on its way out, with a process that dies before each of its effects: contents
  * are put, outputs and memories are stored once, and the model reads every sentence about them.
  */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OUTPUTS_DIR, UPLOADS_DIR } from '#contract/hands.ts';
@@ -64,6 +64,32 @@ describe('a call whose process dies', () => {
     const points = Array.from({ length: all }, (_, index) => index + 1);
     for (const deadly of sample(14, points)) {
       await live(deadly).catch((cause: unknown) => {
+        throw new Error(`killed before effect ${deadly} of ${all}`, { cause });
+      });
+    }
+  });
+
+  it('tells what it did not find, whatever it died before', async () => {
+    const look = async (deadly: number) => {
+      const { sandbox, run, dieBefore, revive, effects, results } = await stageSandbox(db, { look: 'echo looked' });
+      try {
+        mkdirSync(join(sandbox.mnt, 'session/uploads/data.csv/in-the-way'), { recursive: true });
+        dieBefore(deadly);
+        await run('look').catch(async () => {
+          revive();
+          await run('look');
+        });
+        const why = `(The user's file "${UPLOADS_DIR}/data.csv" is not in the sandbox: a folder is in its place.)`;
+        expect(results()).toEqual([`sevt_look: looked\n${why}`]);
+        return effects();
+      } finally {
+        await sandbox.close();
+      }
+    };
+    const all = await look(0);
+    const points = Array.from({ length: all }, (_, index) => index + 1);
+    for (const deadly of sample(8, points)) {
+      await look(deadly).catch((cause: unknown) => {
         throw new Error(`killed before effect ${deadly} of ${all}`, { cause });
       });
     }
