@@ -1,7 +1,7 @@
 /** A file that no request carries: from the command into a sandbox, and back out of it. */
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -124,7 +124,9 @@ describe('a large file', () => {
   });
 
   it('leaves nothing when the command is interrupted, and the service says why it refuses one', async () => {
-    const { path } = aFile('interrupted.bin', 200_000_000);
+    const path = join(folder, 'interrupted.bin');
+    writeFileSync(path, '');
+    truncateSync(path, 200_000_000);
     const before = (await service.client.beta.files.list({ betas: BETAS })).data.length;
     const child = spawn('node', ['infra/cli/brainstem/main.ts', 'upload', path], { env: environment() });
     const uploads = () =>

@@ -90,6 +90,21 @@ describe('blobs in S3', () => {
       return { upload, parts, size: first.length + last.length };
     }
 
+    it('take each part with exactly its bytes, for as long as it is signed for', async () => {
+      const upload = await blobs.begin(aBlob());
+      const url = await blobs.signPart(upload, { number: 1, bytes: 5, seconds: 60 });
+      for (const [body, status] of [
+        ['hell', 403],
+        ['hello!', 403],
+        ['hello', 200],
+        ['again', 200],
+      ] as const) {
+        expect((await fetch(url, { method: 'PUT', body })).status).toBe(status);
+      }
+      expect(new URL(url).searchParams.get('X-Amz-Expires')).toBe('60');
+      expect((await fetch(url)).status).toBe(403);
+    });
+
     it('are there when the parts are joined, and a repeat finds them', async () => {
       const { upload, parts, size } = await begun();
       await expect(blobs.get(upload.blob)).rejects.toMatchObject({ code: 'content_unavailable' });

@@ -99,14 +99,14 @@ export function createBlobs(env: Env, bucket: string): Blobs & BlobRemover & Blo
         ({ number, etag }) => `<Part><PartNumber>${number}</PartNumber><ETag>${etag}</ETag></Part>`,
       );
       const body = `<CompleteMultipartUpload>${named.join('')}</CompleteMultipartUpload>`;
-      const headers = { 'x-amz-mp-object-size': String(sizeBytes), 'if-none-match': '*' };
+      const headers = { 'x-amz-mp-object-size': String(sizeBytes) };
       const response = await ask(blob, { method: 'POST', query: { uploadId: upload }, body, headers });
       // S3 begins its answer before it has joined the parts, so an error may come with a status of success.
       const code = await codeOf(response);
       if (response.ok && code === null) return 'joined';
       if (code === 'InvalidPart' || code === 'EntityTooSmall') return 'wrong parts';
       if (code === 'InvalidRequest') return 'wrong size';
-      if (code !== 'NoSuchUpload' && code !== 'PreconditionFailed') return unavailable(code ?? response.status);
+      if (code !== 'NoSuchUpload') return unavailable(code ?? response.status);
       // An earlier attempt joined them, or they are gone. S3 does not tell a missing object from one that is not to be read.
       const found = await ask(blob, { method: 'HEAD' });
       if (found.ok) return 'joined';
