@@ -4,12 +4,12 @@
  */
 import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
-import { type QueuedMessage, SessionEvent, StopReason } from './events.ts';
+import { OutcomeDefinition, type QueuedMessage, SessionEvent, StopReason } from './events.ts';
 import { BlobKey } from './files.ts';
-import { EnvironmentId, EventId, FileId, Instant, Position, ThreadId, WorkspaceId } from './ids.ts';
+import { EnvironmentId, EventId, FileId, Instant, OutcomeId, Position, ThreadId, WorkspaceId } from './ids.ts';
 import { OfferedTool } from './mcp.ts';
 import { SessionStatus } from './sessions.ts';
-import { Usage } from './usage.ts';
+import { ModelUsage, Usage } from './usage.ts';
 
 /** What the service tells the model of the session's memory and skills, after the agent's own system prompt. */
 const Guide = z.string().optional();
@@ -53,8 +53,8 @@ export const LogRecord = z.discriminatedUnion('kind', [
   /** The provider says that this request is larger than the model's window, or than it takes. */
   z.object({ kind: z.literal('context.exceeded'), request: EventId, at: Instant }),
   /**
-   * From here on `summary` stands for what was answered before. Agent and guide are repeated, so that replay needs nothing
-   * from before the slice that begins here.
+   * From here on `summary` stands for what was answered before. Agent, guide, and the outcome that the agent works toward,
+   * are repeated, so that replay needs nothing from before the slice that begins here.
    */
   z.object({
     kind: z.literal('context.compacted'),
@@ -63,6 +63,18 @@ export const LogRecord = z.discriminatedUnion('kind', [
     summary: z.string(),
     agent: SessionAgent,
     guide: Guide,
+    outcome: OutcomeDefinition.optional(),
+  }),
+  /** The grader's answer to this request, as the provider gave it, and what it asked to read of the outputs. */
+  z.object({
+    kind: z.literal('outcome.graded'),
+    request: EventId,
+    at: Instant,
+    /** The version of the grader's prompt (`core/harness/grader.ts`). */
+    prompt: z.int().min(1),
+    answer: z.enum(['verdict', 'reading', 'malformed']),
+    blocks: z.array(z.looseObject({ type: z.string() })),
+    results: z.array(z.looseObject({ type: z.literal('tool_result') })),
   }),
   /** What the agent's MCP servers offer in this run. Null tools: the same as in the last such record of the slice. */
   z.object({
@@ -147,6 +159,31 @@ export const OpenCall = z.object({
 });
 export type OpenCall = z.infer<typeof OpenCall>;
 
+/** The outcome that the agent works toward. What its evaluations came to is in the session's row. */
+export const ActiveOutcome = z.object({
+  id: OutcomeId,
+  /** Of its definition. */
+  position: Position,
+  /** Estimated share of the model's window. */
+  tokens: z.int().min(0),
+  maxIterations: z.int().min(1),
+  iteration: z.int().min(0),
+  /** `pending`: no model request has read the definition yet. */
+  result: z.enum(['pending', 'running', 'evaluating']),
+  /** The evaluation under way; null while the agent works. */
+  evaluation: z
+    .object({
+      start: EventId,
+      usage: ModelUsage,
+      /** How often the grader asked to read. */
+      readings: z.int().min(0),
+      /** Answers of the grader that were no verdict and asked for nothing. */
+      malformed: z.int().min(0),
+    })
+    .nullable(),
+});
+export type ActiveOutcome = z.infer<typeof ActiveOutcome>;
+
 /** Small by construction: ids, counts and names; content stays in the entries. */
 export const SessionState = z.object({
   status: SessionStatus,
@@ -199,6 +236,10 @@ export const SessionState = z.object({
   usage: Usage,
   /** Counts the changes of what its sandboxes find beside packages; absent while they find nothing. */
   contents: z.int().min(1).optional(),
+  /** Absent while there is none. */
+  outcome: ActiveOutcome.optional(),
+  /** How many outcomes the session was given, and the bytes of their descriptions; absent before the first. */
+  outcomes: z.object({ count: z.int().min(1), bytes: z.int().min(1) }).optional(),
   /** When the session last began to run; null while it does not. */
   runningSince: Instant.nullable(),
 });

@@ -1,8 +1,17 @@
 /** Session events: exactly the wire shapes of the API, for a session with one agent. */
 import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
-import { Content, SystemContent, TextBlock, ToolContent, ToolResultInput, UserContent, wellFormed } from './content.ts';
-import { EventId, Instant, ThreadId } from './ids.ts';
+import {
+  Content,
+  isBlank,
+  SystemContent,
+  TextBlock,
+  ToolContent,
+  ToolResultInput,
+  UserContent,
+  wellFormed,
+} from './content.ts';
+import { EventId, FileId, Instant, OutcomeId, ThreadId } from './ids.ts';
 import { McpErrorType } from './mcp.ts';
 import { Metadata } from './metadata.ts';
 import { notYetType } from './not-yet.ts';
@@ -92,6 +101,24 @@ const use = {
   evaluation: Evaluation.optional(),
 };
 
+/** What an evaluation came to. After `needs_revision` another one follows. */
+export const OutcomeResult = z
+  .enum(['satisfied', 'needs_revision', 'max_iterations_reached', 'failed', 'interrupted'])
+  .meta({ id: 'OutcomeResult' });
+export type OutcomeResult = z.infer<typeof OutcomeResult>;
+
+/** What the agent is to achieve, and how the grader judges it. */
+export const OutcomeDefinition = z.object({
+  outcome_id: OutcomeId,
+  description: z.string(),
+  rubric: z.object({ type: z.literal('text'), content: z.string() }),
+  max_iterations: z.int().min(1),
+});
+export type OutcomeDefinition = z.infer<typeof OutcomeDefinition>;
+
+/** `iteration` counts the evaluations of an outcome from 0. */
+const evaluation = { outcome_id: OutcomeId, iteration: z.int().min(0) };
+
 const stop = { stop_reason: StopReason, stop_details: StopDetails };
 const thread = { session_thread_id: ThreadId, agent_name: z.string() };
 
@@ -110,6 +137,7 @@ export const SessionEvent = z
       content: ToolContent.optional(),
       is_error: z.boolean().optional(),
     }),
+    event('user.define_outcome', OutcomeDefinition.shape),
     event('agent.thinking', {}),
     event('agent.message', { content: z.array(TextBlock) }),
     event('agent.tool_use', use),
@@ -142,6 +170,18 @@ export const SessionEvent = z
       is_error: z.boolean(),
       model_usage: ModelUsage,
     }),
+    event('span.outcome_evaluation_start', evaluation),
+    /** One with each request to the grader. */
+    event('span.outcome_evaluation_ongoing', evaluation),
+    event('span.outcome_evaluation_end', {
+      ...evaluation,
+      /** Empty when no evaluation had begun. */
+      outcome_evaluation_start_id: z.string(),
+      result: OutcomeResult,
+      explanation: z.string(),
+      /** Of all requests to the grader in this evaluation. */
+      usage: ModelUsage,
+    }),
   ])
   .meta({ id: 'SessionEvent' });
 export type SessionEvent = z.infer<typeof SessionEvent>;
@@ -165,10 +205,30 @@ const ToolResult = notYetType(
   'user.tool_result',
   'user.tool_result belongs to self-hosted environments, which are not supported yet',
 );
-const DefineOutcome = notYetType(
-  'user.define_outcome',
-  'user.define_outcome is not supported yet: outcomes do not exist here',
-);
+
+const MAX_DESCRIPTION_CHARS = 40_000;
+export const MAX_RUBRIC_CHARS = 262_144;
+const DEFAULT_ITERATIONS = 3;
+const MAX_ITERATIONS = 20;
+const SAYS_SOMETHING = 'must say something';
+
+const DefineOutcome = z.strictObject({
+  type: z.literal('user.define_outcome'),
+  description: wellFormed(MAX_DESCRIPTION_CHARS).refine((text) => !isBlank(text), SAYS_SOMETHING),
+  rubric: z.discriminatedUnion('type', [
+    z.strictObject({
+      type: z.literal('text'),
+      content: wellFormed(MAX_RUBRIC_CHARS).refine((text) => !isBlank(text), SAYS_SOMETHING),
+    }),
+    z.strictObject({ type: z.literal('file'), file_id: FileId }),
+  ]),
+  max_iterations: z
+    .int()
+    .min(1)
+    .max(MAX_ITERATIONS)
+    .nullish()
+    .transform((iterations) => iterations ?? DEFAULT_ITERATIONS),
+});
 const UserMessageInput = z.strictObject({ type: z.literal('user.message'), content: UserContent });
 
 /** An event that a client may send to a session. */

@@ -36,6 +36,8 @@ export type ConnectId = z.infer<typeof ConnectId>;
 /** A file that a client sends in parts. */
 export const UploadId = idOf('upload').brand<'UploadId'>();
 export type UploadId = z.infer<typeof UploadId>;
+export const OutcomeId = idOf('outc').brand<'OutcomeId'>();
+export type OutcomeId = z.infer<typeof OutcomeId>;
 export const SkillVersionId = idOf('skver').brand<'SkillVersionId'>();
 export type SkillVersionId = z.infer<typeof SkillVersionId>;
 export const ApiKeyId = idOf('apikey').brand<'ApiKeyId'>();

@@ -1,8 +1,8 @@
 /** Sessions. */
 import * as z from 'zod';
 import { AgentOverrides, SessionAgent } from './agents.ts';
-import { InitialEvents } from './events.ts';
-import { AgentId, EnvironmentId, Instant, SessionId, ThreadId, VaultId } from './ids.ts';
+import { InitialEvents, OutcomeResult } from './events.ts';
+import { AgentId, EnvironmentId, Instant, OutcomeId, SessionId, ThreadId, VaultId } from './ids.ts';
 import { Metadata, MetadataPatch } from './metadata.ts';
 import { ResourceInputs, SessionResource } from './resources.ts';
 import { Usage } from './usage.ts';
@@ -58,6 +58,20 @@ export type SessionUpdate = z.infer<typeof SessionUpdate>;
 export const SessionStatus = z.enum(['idle', 'running', 'rescheduling', 'terminated']).meta({ id: 'SessionStatus' });
 export type SessionStatus = z.infer<typeof SessionStatus>;
 
+export const OutcomeEvaluation = z
+  .object({
+    type: z.literal('outcome_evaluation'),
+    outcome_id: OutcomeId,
+    description: z.string(),
+    iteration: z.int().min(0),
+    result: z.enum(['pending', 'running', 'evaluating', ...OutcomeResult.exclude(['needs_revision']).options]),
+    /** Of the last evaluation. */
+    explanation: z.string().nullable(),
+    completed_at: Instant.nullable(),
+  })
+  .meta({ id: 'OutcomeEvaluation' });
+export type OutcomeEvaluation = z.infer<typeof OutcomeEvaluation>;
+
 export const Session = z
   .object({
     id: SessionId,
@@ -73,7 +87,7 @@ export const Session = z
     usage: Usage,
     /** Seconds. */
     stats: z.object({ active_seconds: z.number().min(0), duration_seconds: z.number().min(0) }),
-    outcome_evaluations: z.array(z.never()),
+    outcome_evaluations: z.array(OutcomeEvaluation),
     deployment_id: z.null(),
     created_at: Instant,
     updated_at: Instant,

@@ -33,6 +33,12 @@ export class Records extends Construct {
     this.#grant(reader, READ);
   }
 
+  /** Of the rows of sessions and of files, and of no others: what a session's sandboxes wrote. */
+  grantReadOutputs(reader: EntryFunction): void {
+    const when = { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['sesn_*', '*#file_*'] } };
+    reader.receive({}, { actions: READ, on: [this.table.tableArn], when });
+  }
+
   grantWrite(writer: EntryFunction): void {
     this.#grant(writer, WRITE);
   }

@@ -167,6 +167,7 @@ export type Events = {
     Event<'user.custom_tool_result'>,
     events.BetaManagedAgentsUserCustomToolResultEvent
   >;
+  'user.define_outcome': Answer<Event<'user.define_outcome'>, events.BetaManagedAgentsUserDefineOutcomeEvent>;
   'system.message': Answer<Event<'system.message'>, sessions.BetaManagedAgentsSystemMessageEvent>;
   'agent.message': Answer<Event<'agent.message'>, events.BetaManagedAgentsAgentMessageEvent>;
   'agent.thinking': Answer<Event<'agent.thinking'>, events.BetaManagedAgentsAgentThinkingEvent>;
@@ -212,6 +213,18 @@ export type Events = {
   'span.model_request_start': Answer<
     Event<'span.model_request_start'>,
     events.BetaManagedAgentsSpanModelRequestStartEvent
+  >;
+  'span.outcome_evaluation_start': Answer<
+    Event<'span.outcome_evaluation_start'>,
+    events.BetaManagedAgentsSpanOutcomeEvaluationStartEvent
+  >;
+  'span.outcome_evaluation_ongoing': Answer<
+    Event<'span.outcome_evaluation_ongoing'>,
+    events.BetaManagedAgentsSpanOutcomeEvaluationOngoingEvent
+  >;
+  'span.outcome_evaluation_end': Answer<
+    Event<'span.outcome_evaluation_end'>,
+    events.BetaManagedAgentsSpanOutcomeEvaluationEndEvent
   >;
   'span.model_request_end': Answer<Event<'span.model_request_end'>, events.BetaManagedAgentsSpanModelRequestEndEvent>;
 };

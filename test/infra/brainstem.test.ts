@@ -107,7 +107,6 @@ describe('settings: each function gets exactly the environment variables that it
 describe('rights: each function may do exactly what the design says', () => {
   const read = 'dynamodb:GetItem dynamodb:Query';
   const append = 'dynamodb:GetItem dynamodb:PutItem dynamodb:Query';
-  const write = 'dynamodb:ConditionCheckItem dynamodb:PutItem dynamodb:UpdateItem';
   const readWrite = 'dynamodb:ConditionCheckItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem';
   const objects = 's3:GetObject s3:PutObject';
   test.each<[string, Record<string, string>]>([
@@ -148,7 +147,7 @@ describe('rights: each function may do exactly what the design says', () => {
       'harness',
       {
         log: append,
-        records: write,
+        records: readWrite,
         previews: 'dynamodb:GetItem dynamodb:PutItem',
         'content/sesn_*': objects,
         'content/blobs/*': 's3:GetObject',
@@ -211,6 +210,24 @@ describe('rights: each function may do exactly what the design says', () => {
     ],
   ])('%s', (entry, rights) => {
     expect(rightsOf(entry)).toEqual(rights);
+  });
+
+  test('the harness reads no records but those of sessions and of files', () => {
+    const reading = statementsOf('harness').filter(
+      ({ Action, Condition }) =>
+        Action.includes('dynamodb:Query') && JSON.stringify(Condition ?? {}).includes('LeadingKeys'),
+    );
+    expect(reading).toMatchObject([
+      {
+        Action: ['dynamodb:GetItem', 'dynamodb:Query'],
+        Condition: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['sesn_*', '*#file_*'] } },
+      },
+    ]);
+    const [records = ''] = reading.flatMap(({ Resource }) => Resource.flatMap(mentions));
+    const unbounded = statementsOf('harness')
+      .filter(({ Resource }) => Resource.some((one) => mentions(one).includes(records)))
+      .filter(({ Action, Condition }) => Action.includes('dynamodb:Query') && Condition === undefined);
+    expect(unbounded).toEqual([]);
   });
 
   test('provision may start tasks of two families in one cluster, and pass only the execution role', () => {

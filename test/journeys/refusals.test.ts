@@ -95,7 +95,7 @@ describe('the service refuses', () => {
     const session = await service.session();
     await expect(
       service.client.beta.sessions.events.send(session, {
-        events: [{ type: 'user.define_outcome', description: 'x', rubric: { type: 'text', content: 'y' } }],
+        events: [{ type: 'user.tool_result', tool_use_id: 'sevt_1' }],
       }),
     ).rejects.toMatchObject({ status: 400, message: expect.stringContaining('not supported yet') });
   });

@@ -75,7 +75,7 @@ describe('a session with initial events', () => {
     ['no content', { type: 'user.message', content: [] }, 'initial_events.1.content'],
     ['an interrupt', { type: 'user.interrupt' }, 'initial_events.1.type'],
     ['an unknown type', { type: 'user.shout' }, 'initial_events.1.type'],
-    ['an outcome', { type: 'user.define_outcome', description: 'done' }, 'initial_events.1'],
+    ['an outcome without a rubric', { type: 'user.define_outcome', description: 'done' }, 'initial_events.1.rubric'],
   ])('is not created when one of them is invalid: %s', async (_what, wrong, path) => {
     const before = await sessions();
     const initial_events = [says('fine'), wrong as ReturnType<typeof says>];

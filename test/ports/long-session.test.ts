@@ -28,6 +28,7 @@ import {
   steadyStamp,
   toolUse,
   NO_FILES,
+  NO_OUTPUTS,
 } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
@@ -126,6 +127,7 @@ describe('a session much longer than the model’s window', () => {
         hands: HANDS,
         history: histories[reads.length % histories.length] ?? createHistory(log),
         attachedFiles: NO_FILES,
+        ...NO_OUTPUTS,
         model,
         warming: { warm: async () => undefined },
         ...NO_MCP,

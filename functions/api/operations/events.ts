@@ -4,13 +4,14 @@ import { EventsSend, SessionEvent } from '#contract/events.ts';
 import { Instant, Position, SessionId, ThreadId, type WorkspaceId } from '#contract/ids.ts';
 import { Order, pageOf } from '#contract/pages.ts';
 import { EventsQuery } from '#contract/queries.ts';
+import { readRubrics } from '#core/files/read-rubrics.ts';
 import { recordRefused } from '#core/mcp/judge-calls.ts';
 import { isWithin, rangeOf } from '#core/requests/created-range.ts';
 import type { Range } from '#core/ports/records.ts';
 import { isRefusal, type RequestRefusal } from '#core/ports/errors.ts';
 import { sendWithFiles } from '#core/session/attach.ts';
 import { refusedRequest } from '#core/session/commands.ts';
-import { nameFiles } from '#core/session/decide-send.ts';
+import { nameFiles, nameRubrics } from '#core/session/decide-send.ts';
 import { listEvents, type ListedEvent } from '#core/session/list-events.ts';
 import { send, type BeforeRefusal } from '#core/session/send.ts';
 import type { ApiWorld } from '../api-world.ts';
@@ -39,13 +40,17 @@ const sendEvents = operation({
   async handle({ world, workspace, params, body, note, requestId }) {
     const head = await ownHead(world, workspace, params.session_id);
     if (head === null) return notFound('session_id');
+    const events = nameRubrics(body.events)
+      ? await readRubrics(world, workspace, { list: 'events', events: body.events })
+      : body.events;
+    if (isRefusal(events)) return events;
     const to = { key: keyOf(params.session_id), head, cause: requestId, beforeRefusal: recordingRefusals(world) };
     const sending = async (files?: HeldFiles) => {
-      const sent = await send(world, to, body.events, files);
+      const sent = await send(world, to, events, files);
       return sent.status === 'refused' ? refusedRequest(sent) : sent;
     };
     const of = { workspace, session: params.session_id, model: head.state.model };
-    const sent = nameFiles(body.events) ? await sendWithFiles(world, of, body.events, sending) : await sending();
+    const sent = nameFiles(events) ? await sendWithFiles(world, of, events, sending) : await sending();
     if (isRefusal(sent)) return sent;
     note({ run: sent.head.state.run, events: sent.events.length });
     noteStart(note, sent.start);

@@ -10,6 +10,7 @@ import { retiredModel } from '#core/tools/agent-rules.ts';
 import { resolveSkills, snapshotOf } from '#core/agents/resolve.ts';
 import { refusedServer } from '#core/environments/reach.ts';
 import type { PlannedAttachments } from '#core/files/attach-files.ts';
+import { readRubrics } from '#core/files/read-rubrics.ts';
 import { removeSessionFiles } from '#core/files/remove-session-files.ts';
 import { writeCopies } from '#core/files/write-copies.ts';
 import { packageList } from '#core/hands/packages.ts';
@@ -22,6 +23,7 @@ import { createSession } from '#core/session/create.ts';
 import { nameFiles } from '#core/session/decide-send.ts';
 import { newContents, withSkills } from '#core/session/new-contents.ts';
 import { sessionSkills, type SessionSkill } from '#core/skills/session-skills.ts';
+import { outcomeChanges, viewOutcome } from '#core/session/outcomes.ts';
 import { storeAndStart } from '#core/session/send.ts';
 import { updateSession } from '#core/session/update.ts';
 import { viewSession } from '#core/session/view.ts';
@@ -55,8 +57,10 @@ const create = operation({
     const { contents } = given;
     const attached = await initialFiles(call, { workspace, session, model: agent.model.id });
     if (isRefusal(attached)) return attached;
+    const initial = await readRubrics(world, workspace, { list: 'initial_events', events: body.initial_events ?? [] });
+    if (isRefusal(initial)) return initial;
     const created = createSession(
-      body,
+      { ...body, initial_events: [...initial] },
       { workspace, session, agent, environment: environment.id, ...given, ...attached },
       world.stamp,
     );
@@ -75,8 +79,9 @@ const create = operation({
     const { start } = await storeAndStart(world, storing, begins);
     noteStart(note, start);
     const { status, usage, runningSince } = first.state;
-    const record = { details, contents, workspace, status, usage, runningSince, updatedAt: first.at, archivedAt: null };
-    return viewSession(record, first.at);
+    const outcomes = [...outcomeChanges({}, first.entries).values()].map(viewOutcome);
+    const instants = { runningSince, updatedAt: first.at, archivedAt: null };
+    return viewSession({ details, contents, outcomes, workspace, status, usage, ...instants }, first.at);
   },
 });
 

@@ -4,8 +4,10 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Entry, SessionState } from '#contract/entries.ts';
 import { LOG_START, Position, positionAfter } from '#contract/ids.ts';
 import type { SessionContents } from '#contract/resources.ts';
+import { OutcomeEvaluation } from '#contract/sessions.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Append, LogKey, Head, PositionedEntry, SessionDetails } from '#core/ports/session-log.ts';
+import { outcomeChanges } from '#core/session/outcomes.ts';
 import { isActive } from '#core/session/waiting.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
 import {
@@ -41,7 +43,9 @@ export function createLogWriter({ dynamodb, logTable, recordsTable }: Tables) {
     const sessionRow = records.updating({ pk: session, sk: 'session' }, sessionChange(append));
     const details = append.details === undefined ? [] : [records.putting(detailsRow(append.details))];
     const contents = append.contents === undefined ? [] : [records.putting(contentsRow(session, append.contents))];
-    const writes = [log.putting(row, { when: [IS_NEW] }), sessionRow, ...details, ...contents];
+    const hasOutcomes = append.state.outcomes !== undefined;
+    const outcomes = hasOutcomes ? outcomesWrite(records, session, append.after.state, append.entries) : [];
+    const writes = [log.putting(row, { when: [IS_NEW] }), sessionRow, ...details, ...contents, ...outcomes];
     const transacted = await log.transact(writes, name);
     if (transacted.status === 'saved') return { status: 'saved', row: null };
     const [taken = null] = transacted.lost;
@@ -81,7 +85,11 @@ export async function firstAppend(
 
 /** Only what `GET /v1/sessions` shows and `sweep` looks for makes an append pay for a transaction. */
 function rowChanges({ after, state, details, contents }: Append): boolean {
-  const isOther = after.state.status !== state.status || after.state.run !== state.run;
+  const isOther =
+    after.state.status !== state.status ||
+    after.state.run !== state.run ||
+    after.state.outcomes?.count !== state.outcomes?.count ||
+    after.state.outcome?.result !== state.outcome?.result;
   return isOther || details !== undefined || contents !== undefined;
 }
 
@@ -103,6 +111,37 @@ export function contentsKey(session: string): Key {
   return { pk: session, sk: 'session#mounts' };
 }
 
+export function outcomesKey(session: string): Key {
+  return { pk: session, sk: 'session#outcomes' };
+}
+
+/** What these entries tell of the session's outcomes, which are one item: no texts are written again with a change. */
+export function outcomesWrite(
+  records: Table,
+  session: string,
+  before: Pick<SessionState, 'outcome' | 'outcomes'>,
+  entries: readonly Entry[],
+): readonly Write[] {
+  const changes = [...outcomeChanges(before, entries)];
+  const set = changes.flatMap(([number, { description, progress, explanation }]) => [
+    ...(description === undefined ? [] : [[`description${number}`, description] as const]),
+    ...(explanation === undefined ? [] : [[`explanation${number}`, explanation] as const]),
+    [`progress${number}`, JSON.stringify(progress)] as const,
+  ]);
+  return set.length === 0 ? [] : [records.updating(outcomesKey(session), { set: Object.fromEntries(set) })];
+}
+
+/** Those that an item of a session's outcomes holds, the first one first. */
+export function outcomesIn(row: Row): readonly OutcomeEvaluation[] {
+  const found: OutcomeEvaluation[] = [];
+  for (let number = 1; row[`progress${number}`] !== undefined; number += 1) {
+    const texts = { description: row[`description${number}`], explanation: row[`explanation${number}`] ?? null };
+    const progress: unknown = JSON.parse(String(row[`progress${number}`]));
+    found.push(OutcomeEvaluation.parse({ type: 'outcome_evaluation', ...texts, ...Object(progress) }));
+  }
+  return found;
+}
+
 function sessionChange({ state, at }: Append): Change {
   const running = isActive(state);
   return {
@@ -112,6 +151,7 @@ function sessionChange({ state, at }: Append): Change {
       usage: JSON.stringify(state.usage),
       run: state.run,
       contents: state.contents ?? null,
+      outcomes: state.outcomes?.count ?? null,
       updatedAt: at,
       runningPk: running ? 'running' : null,
       runningSk: running ? (state.runningSince ?? at) : null,

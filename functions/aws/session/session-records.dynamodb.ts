@@ -1,7 +1,8 @@
 /**
  * Session rows: two for each session, because its status changes many times and its details, which may be large, seldom. A
  * third one, of what its sandboxes find, is there once they find something: the first row then has a number in `contents`.
- * The session log writes status, usage, run, `contents`, `updatedAt`, the keys of the index of running sessions, and changed
+ * A fourth one, of its outcomes, is there once it has one: the first row counts them in `outcomes`.
+ * The session log writes status, usage, run, `contents`, `outcomes`, `updatedAt`, the keys of the index of running sessions, and changed
  * details and contents, together with the append that changes them; here the rows are created, read, archived and removed.
  */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
@@ -17,7 +18,16 @@ import type { SessionListRequest, SessionRecord, SessionRecords } from '#core/po
 import { listRows, type Filter } from '#aws/list-rows.ts';
 import { archiveRow, bodyOf, isOf, json, listKeys, optional, parseRow, textOf } from '#aws/row.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
-import { contentsKey, contentsRow, detailsKey, detailsRow, firstAppend } from '#aws/session/log-writes.dynamodb.ts';
+import {
+  contentsKey,
+  contentsRow,
+  detailsKey,
+  detailsRow,
+  firstAppend,
+  outcomesIn,
+  outcomesKey,
+  outcomesWrite,
+} from '#aws/session/log-writes.dynamodb.ts';
 import { createTable, IS_NEW, mustBeSaved, type Columns, type Key, type Row } from '#aws/table.ts';
 
 const SESSION = 'session';
@@ -69,6 +79,7 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
         usage: JSON.stringify(state.usage),
         run: state.run,
         contents: state.contents ?? null,
+        outcomes: state.outcomes?.count ?? null,
         // Fixed for the session's life, for the filter of lists.
         memoryStores: storesIn(contents),
         updatedAt: first.at,
@@ -80,18 +91,19 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
       const log = await firstAppend(options, first.key, { ...first, name });
       const planned = packages === null ? [] : [table.putting(options.plannedSandbox(details.id, packages))];
       const found = contents === null ? [] : [table.putting(contentsRow(details.id, contents))];
-      const rows = [table.putting(row, { when: [IS_NEW] }), table.putting(detailsRow(details)), ...found];
+      const outcomes = outcomesWrite(table, details.id, {}, first.entries);
+      const rows = [table.putting(row, { when: [IS_NEW] }), table.putting(detailsRow(details)), ...found, ...outcomes];
       mustBeSaved(await table.transact([...rows, log, ...planned], name));
     },
 
     async find(workspace, id) {
-      // The keys of the details and of the contents begin with that of the row, so one query reads all.
+      // The keys of the others begin with that of the row, so one query reads all.
       const { rows } = await table.page({
         where: 'pk = :pk AND begins_with(sk, :sk)',
         values: { pk: id, sk: SESSION },
       });
-      const [row = null, details, contents = null] = rows;
-      return isOf(row, workspace) && details !== undefined ? recordOf(row, details, contents) : null;
+      const [row = null] = rows;
+      return isOf(row, workspace) ? recordOf(row, rowsByKey(rows)) : null;
     },
 
     async list(request) {
@@ -100,12 +112,11 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
         { request, filter: filterOf(request), read: (row) => row },
       );
       const others = await table.some(rows.flatMap(({ item, place }) => othersOf(place.id, item)));
-      const byKey = new Map(others.map((row) => [nameOf(row), row]));
-      const found = rows.flatMap(({ item, place }) => {
-        const details = byKey.get(nameOf(detailsKey(place.id)));
+      const byKey = rowsByKey(others);
+      const found = rows.flatMap(({ item: row, place }) => {
+        const item = recordOf(row, byKey);
         // The index names a session for a moment after it was deleted.
-        if (details === undefined) return [];
-        return [{ item: recordOf(item, details, byKey.get(nameOf(contentsKey(place.id))) ?? null), place }];
+        return item === null ? [] : [{ item, place }];
       });
       return { rows: found, more };
     },
@@ -113,8 +124,8 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
     async archive(workspace, id, at) {
       const row = await archiveRow(table, keyOf(id), { workspace, at });
       if (row === null) return null;
-      const [details = null, contents = null] = await Promise.all(othersOf(id, row).map(table.get));
-      return details === null ? null : recordOf(row, details, contents);
+      const others = await Promise.all(othersOf(id, row).map(table.get));
+      return recordOf(row, rowsByKey(others.filter((other) => other !== null)));
     },
 
     async remove(id) {
@@ -124,9 +135,11 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
     },
   };
 
-  /** Details and contents. Most sessions have no contents, so most pay for one read. */
+  /** Details, contents and outcomes. Most sessions have details only, so most pay for one read. */
   function othersOf(id: string, row: Row): readonly Key[] {
-    return row['contents'] === undefined ? [detailsKey(id)] : [detailsKey(id), contentsKey(id)];
+    const contents = row['contents'] === undefined ? [] : [contentsKey(id)];
+    const outcomes = row['outcomes'] === undefined ? [] : [outcomesKey(id)];
+    return [detailsKey(id), ...contents, ...outcomes];
   }
 
   /** Everything about a session shares its partition: the row, its sandbox, the marks of its calls. */
@@ -135,6 +148,12 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
     const { rows } = await table.page(query);
     return rows.map((row) => ({ pk: id, sk: textOf(row, 'sk') }));
   }
+}
+
+type RowsByKey = ReadonlyMap<string, Row>;
+
+function rowsByKey(rows: readonly Row[]): RowsByKey {
+  return new Map(rows.map((row) => [nameOf(row), row]));
 }
 
 function nameOf({ pk, sk }: Row | Key): string {
@@ -147,10 +166,17 @@ function storesIn(contents: SessionContents | null): ReadonlySet<string> | null 
   return stores.length === 0 ? null : new Set(stores);
 }
 
-function recordOf(row: Row, details: Row, contentsRow: Row | null): SessionRecord {
+/** Null without its details. */
+function recordOf(row: Row, others: RowsByKey): SessionRecord | null {
+  const session = textOf(row, 'pk');
+  const [details, found, defined] = [detailsKey, contentsKey, outcomesKey].map((keyOf) =>
+    others.get(nameOf(keyOf(session))),
+  );
+  if (details === undefined) return null;
   const { runningSk: runningSince, ...columns } = parseRow(Stored, row);
-  const contents = contentsRow === null ? null : bodyOf(contentsRow, 'body', SessionContents);
-  return { details: bodyOf(details, 'body', StoredDetails), contents, runningSince, ...columns };
+  const contents = found === undefined ? null : bodyOf(found, 'body', SessionContents);
+  const outcomes = defined === undefined ? [] : outcomesIn(defined);
+  return { details: bodyOf(details, 'body', StoredDetails), contents, outcomes, runningSince, ...columns };
 }
 
 function filterOf(request: SessionListRequest): Filter {

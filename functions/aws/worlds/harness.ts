@@ -7,6 +7,8 @@ import type { TurnWorld } from '#core/harness/turn-world.ts';
 import type { Model } from '#core/ports/model.ts';
 import { createDynamoDb } from '#aws/clients.ts';
 import { createBlobs } from '#aws/files/blobs.s3.ts';
+import { createFileRecords } from '#aws/files/files.dynamodb.ts';
+import { createOutputRecords } from '#aws/files/outputs.dynamodb.ts';
 import { createProvisioner } from '#aws/hands/provisioner.lambda.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createMcpProxy } from '#aws/mcp/mcp-proxy.lambda.ts';
@@ -23,10 +25,16 @@ export function silenceSetting(env: Env): SilenceSeconds {
 
 export function harnessWorld(env: Env, model: Model): HarnessWorld {
   const log = logOf(env);
+  const dynamodb = createDynamoDb(env);
+  const records = setting(env, 'RECORDS_TABLE');
+  const blobs = createBlobs(env, setting(env, 'CONTENT_BUCKET'));
   return {
     log,
     history: createHistory(log),
-    attachedFiles: createAttachedFiles({ blobs: createBlobs(env, setting(env, 'CONTENT_BUCKET')) }),
+    attachedFiles: createAttachedFiles({ blobs }),
+    outputs: createOutputRecords(dynamodb, records),
+    files: createFileRecords(dynamodb, records),
+    blobs,
     model,
     hands: jsonSetting(env, 'HANDS', Hands),
     warming: createProvisioner(env, setting(env, 'PROVISION_FUNCTION_NAME')),
@@ -35,7 +43,7 @@ export function harnessWorld(env: Env, model: Model): HarnessWorld {
       pause,
     }),
     sha256,
-    previews: createPreviews(createDynamoDb(env), setting(env, 'PREVIEWS_TABLE')),
+    previews: createPreviews(dynamodb, setting(env, 'PREVIEWS_TABLE')),
     stamp: createStamp(),
     pause,
     journal: createJournal(),

@@ -69,5 +69,5 @@ async function store(
     const file = { ...named, created_at, downloadable: true, expires_at: null, scope };
     await world.files.create(workspace, { file, blob });
   }
-  await world.outputs.note(session, path, { version, sha256, bytes: content.bytes });
+  await world.outputs.note(session, path, { version, sha256, bytes: content.bytes, file: id });
 }

@@ -5,13 +5,14 @@ import { requestModel, type RequestOutcome, type Purpose } from '#core/harness/m
 import { buildSummaryRequest, summaryIn } from '#core/harness/summary.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { WINDOW_EXCEEDED } from '#core/model/room.ts';
-import { agentOf, guideOf } from '#core/model/slice.ts';
+import type { OutcomeDefinition } from '#contract/events.ts';
+import { agentOf, definitionOf, guideOf } from '#core/model/slice.ts';
 import type { ModelAnswer, ModelListener } from '#core/ports/model.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { MAX_FAILURES, type Command } from '#core/session/commands.ts';
 
-/** No client sees a summary being written. */
-const UNHEARD: ModelListener = {
+/** No client sees a summary, or a grader's verdict, being written. */
+export const UNHEARD: ModelListener = {
   onFirstToken: () => undefined,
   onToolStart: () => undefined,
   onThinking: () => undefined,
@@ -45,7 +46,8 @@ function accepting(slice: Slice, request: EventId, answer: ModelAnswer): Command
   // A summary that was cut off for want of room may lack what matters most: the next attempt shortens its input.
   if (summary !== null && stopReason !== WINDOW_EXCEEDED) {
     const { entries } = slice;
-    return { do: 'compacted', request, summary, usage, agent: agentOf(entries), guide: guideOf(entries) };
+    const [agent, guide, outcome] = [agentOf(entries), guideOf(entries), answeredOutcome(slice)];
+    return { do: 'compacted', request, summary, usage, agent, guide, outcome };
   }
   const isLast = slice.head.state.failures + 1 >= MAX_FAILURES;
   return {
@@ -57,4 +59,11 @@ function accepting(slice: Slice, request: EventId, answer: ModelAnswer): Command
     usage,
     taken: queuedMessages(slice),
   };
+}
+
+/** The definition that the agent has answered, which the summary would stand for. One that it has not stays in the slice. */
+function answeredOutcome({ entries, head: { state } }: Slice): OutcomeDefinition | null {
+  const { outcome, taken } = state;
+  if (outcome === undefined || outcome.result === 'pending') return null;
+  return taken !== null && taken.from <= outcome.position ? null : definitionOf(entries);
 }

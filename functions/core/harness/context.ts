@@ -15,6 +15,7 @@ import { admit, contentOf, cachedText, isThought, type Admitted, type Said } fro
 import { nameOf } from '#core/harness/attachments.ts';
 import { modelFields } from '#core/model/habits.ts';
 import { shorten, shownToModel } from '#core/model/shorten.ts';
+import { definitionMessage, evaluationMessage } from '#core/harness/outcome-messages.ts';
 import { agentIn, agentOf, guideOf, offeredTools, toolsIn, withFiles } from '#core/model/slice.ts';
 
 /** From a slice of the log, which begins where the head's state says, to what the model is asked. */
@@ -122,18 +123,32 @@ function conversationIn(entries: readonly Entry[], leftOut: ReadonlySet<string>)
   const resultOf = resultsIn(entries);
   let answered: Said[] = [];
   let said: Said[] = [];
+  /** An outcome that no request has read yet: it may come while one is under way, which is answered without it. */
+  let defined: readonly Said[] = [];
   for (const entry of entries) {
     if ('event' in entry) {
       said.push(...messageOf(entry, leftOut));
+      if (entry.event.type === 'user.define_outcome') defined = [definitionMessage(entry.event)];
+      if (entry.event.type === 'span.outcome_evaluation_end') {
+        if (defined.length === 0) said.push(evaluationMessage(entry.event));
+        defined = [];
+      }
       continue;
     }
     const { record } = entry;
+    if (record.kind === 'model.claimed') {
+      said.push(...defined);
+      defined = [];
+    }
     if (record.kind === 'model.answered') {
       answered.push(...inOrder(said), ...answerOf(record, resultOf, leftOut));
       said = [];
     }
     // The summary does not cover messages that the model has not answered.
-    if (record.kind === 'context.compacted') answered = [summaryMessage(record)];
+    if (record.kind === 'context.compacted') {
+      const { outcome } = record;
+      answered = [summaryMessage(record), ...(outcome === undefined ? [] : [definitionMessage(outcome)])];
+    }
   }
   return { answered, said };
 }

@@ -1,5 +1,5 @@
 /**
- * One model request, for an answer or for a summary: claim, ask, append (docs/design.md#turns).
+ * One model request, for an answer, a summary or a grader's verdict: claim, ask, append (docs/design.md#turns).
  *
  * The claim and the request travel side by side. Nothing of the answer is used before the claim is in the log, and a
  * lost claim cuts the request off.
@@ -20,7 +20,7 @@ import { MAX_FAILURES, type Command, type CommandTo } from '#core/session/comman
 import { whileItStands } from '#core/session/watch.ts';
 
 export type RequestOutcome =
-  | { readonly status: 'answered' | 'compacted'; readonly slice: Slice }
+  | { readonly status: 'answered' | 'compacted' | 'graded'; readonly slice: Slice }
   | { readonly status: 'failed'; readonly slice: Slice; readonly waitSeconds: number }
   /** Another process appended before the claim, so the step is decided again. */
   | { readonly status: 'overtaken'; readonly slice: Slice }
@@ -31,7 +31,7 @@ type ModelReply =
   | { readonly status: 'answer'; readonly answer: ModelAnswer }
   | { readonly status: 'error'; readonly error: unknown };
 
-/** What differs between a request for an answer and one for a summary. */
+/** What differs between a request for an answer and the others. */
 export interface Purpose {
   readonly request: EventId;
   /** The queued messages that the request reads. */
@@ -134,6 +134,7 @@ async function appendOutcome(
   const after = await sliceAfter(world, key, slice, changed);
   if (command.do === 'answer') return { status: 'answered', slice: after };
   if (command.do === 'compacted') return { status: 'compacted', slice: after };
+  if (command.do === 'graded') return { status: 'graded', slice: after };
   // What the provider refuses for good is not asked again, so nothing is gained by a pause.
   const isRefused = command.do === 'fail' && command.verdict === 'refused';
   const pause = backoffSeconds(after.head.state.failures, fault?.retryAfterSeconds ?? null);

@@ -16,6 +16,8 @@ export type Step =
   | { readonly do: 'ask' }
   /** Asks the agent's MCP servers first: the tools of this run are not known yet. */
   | { readonly do: 'list tools' }
+  /** Asks the grader whether the outcome is reached. */
+  | { readonly do: 'evaluate' }
   /** Asks for a summary first: the context is nearly as large as the model's window. */
   | { readonly do: 'compact' }
   | { readonly do: 'await action' }
@@ -33,6 +35,8 @@ export function next(state: SessionState): Step {
   }
   if (state.rounds >= MAX_ROUNDS) return { do: 'give up', cause: 'rounds' };
   if (state.historyEvents >= MAX_HISTORY_EVENTS) return { do: 'continue' };
+  // The grader has a context of its own, so the agent's may be full.
+  if (state.outcome?.result === 'evaluating') return { do: 'evaluate' };
   if (!isFull(state)) return { do: isListed(state) ? 'ask' : 'list tools' };
   return state.compactions < MAX_COMPACTIONS ? { do: 'compact' } : { do: 'give up', cause: 'compactions' };
 }

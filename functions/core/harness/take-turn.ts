@@ -11,6 +11,7 @@ import type { RequestOutcome } from '#core/harness/model-request.ts';
 import { changeSlice, queuedMessages, type Slice } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { compact } from '#core/harness/compact.ts';
+import { evaluate } from '#core/harness/evaluate.ts';
 import { refreshTools } from '#core/harness/refresh-tools.ts';
 import { next, type Step } from '#core/harness/next.ts';
 import { change, prepare } from '#core/session/change.ts';
@@ -22,6 +23,8 @@ interface Ended {
   readonly run: number;
   readonly next: Next;
 }
+
+const REQUESTS = { ask, compact, evaluate };
 
 const LONG: Next = { do: 'long', calls: [], waitSeconds: 0 };
 
@@ -89,8 +92,9 @@ async function go(world: TurnWorld, key: LogKey, from: Slice, signal: AbortSigna
         break;
       }
       case 'ask':
-      case 'compact': {
-        const asked = await (step.do === 'ask' ? ask : compact)(world, key, slice, signal);
+      case 'compact':
+      case 'evaluate': {
+        const asked = await REQUESTS[step.do](world, key, slice, signal);
         if (asked.status !== 'overtaken') return afterRequest(world, key, asked);
         slice = asked.slice;
         break;
@@ -121,6 +125,7 @@ async function afterRequest(
     case 'list tools':
     case 'ask':
     case 'compact':
+    case 'evaluate':
     case 'give up': {
       const wait = asked.status === 'failed' ? asked.waitSeconds : 0;
       return { run: state.run, next: { do: wait > 0 ? 'retry' : 'again', calls: [], waitSeconds: wait } };

@@ -5,7 +5,18 @@ import type { Ports } from '#core/ports/ports.ts';
 
 export interface TurnWorld extends Pick<
   Ports,
-  'log' | 'model' | 'mcp' | 'previews' | 'warming' | 'stamp' | 'pause' | 'sha256' | 'journal'
+  | 'log'
+  | 'model'
+  | 'mcp'
+  | 'previews'
+  | 'warming'
+  | 'stamp'
+  | 'pause'
+  | 'sha256'
+  | 'journal'
+  | 'outputs'
+  | 'files'
+  | 'blobs'
 > {
   readonly history: History;
   readonly attachedFiles: AttachedFiles;

@@ -1,6 +1,7 @@
 /** What a slice of the log says of its agent, of the tools that servers offer it, and of its last answer. */
 import type { SessionAgent } from '#contract/agents.ts';
 import { eventIn, recordIn, type Entry, type HeldFiles } from '#contract/entries.ts';
+import type { OutcomeDefinition } from '#contract/events.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
 
@@ -46,6 +47,18 @@ export function guideOf(entries: readonly Entry[]): string | null {
     return record?.kind === 'session.created' || record?.kind === 'context.compacted' ? record : null;
   });
   return begun && 'guide' in begun ? (begun.guide ?? null) : null;
+}
+
+/** The last outcome that the session was given; a compaction repeats the one that is active. */
+export function definitionOf(entries: readonly Entry[]): OutcomeDefinition | null {
+  return entries.map(definitionIn).findLast((definition) => definition !== null) ?? null;
+}
+
+function definitionIn(entry: Entry): OutcomeDefinition | null {
+  const event = eventIn(entry);
+  if (event !== null) return event.type === 'user.define_outcome' ? event : null;
+  const record = recordIn(entry);
+  return record?.kind === 'context.compacted' ? (record.outcome ?? null) : null;
 }
 
 /** What the agent's MCP servers offer, as it was listed last. */

@@ -52,6 +52,13 @@ export interface OutputState {
   readonly bytes: number;
 }
 
+/** The last content of a path. */
+export interface StoredOutput {
+  readonly path: string;
+  readonly file: FileId;
+  readonly bytes: number;
+}
+
 /** What a session's sandboxes wrote for its user, so that the same content of a path is stored once. */
 export interface OutputRecords {
   find(session: SessionId, path: string): Promise<OutputState>;
@@ -59,8 +66,10 @@ export interface OutputRecords {
   note(
     session: SessionId,
     path: string,
-    stored: { readonly version: number; readonly sha256: string; readonly bytes: number },
+    stored: { readonly version: number; readonly sha256: string; readonly bytes: number; readonly file: FileId },
   ): Promise<void>;
+  /** By path, with every content that was noted. A file may have been deleted since. */
+  list(session: SessionId): Promise<readonly StoredOutput[]>;
 }
 
 /** For the sweep, which may not delete rows. */

@@ -9,7 +9,7 @@ import type { AgentId, EnvironmentId, Instant, MemoryStoreId, SessionId, Workspa
 import type { PackageList } from '#contract/packages.ts';
 import type { SessionContents } from '#contract/resources.ts';
 import type { Order } from '#contract/pages.ts';
-import type { SessionStatus } from '#contract/sessions.ts';
+import type { OutcomeEvaluation, SessionStatus } from '#contract/sessions.ts';
 import type { Usage } from '#contract/usage.ts';
 import type { Append, SessionDetails } from '#core/ports/session-log.ts';
 
@@ -104,6 +104,8 @@ export interface SessionRecord {
   readonly details: SessionDetails;
   /** What its sandboxes find beside packages; null while they find nothing. */
   readonly contents: SessionContents | null;
+  /** In the order in which they were defined. */
+  readonly outcomes: readonly OutcomeEvaluation[];
   readonly workspace: WorkspaceId;
   readonly status: SessionStatus;
   readonly usage: Usage;

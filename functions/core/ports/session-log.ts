@@ -60,7 +60,8 @@ interface LogPart {
 /**
  * The durable, append-only log of a session (docs/design.md#session-log).
  * `append` is all or nothing at exactly `after.position + 1`; a repeat of the same append, its first answer lost, is
- * `appended` and writes nothing. When status, run, details or contents change, the session's row changes in the same transaction.
+ * `appended` and writes nothing. When status, run, details, contents or outcomes change, the
+ * session's row changes in the same transaction.
  * Reads are strongly consistent. Only `LogRemover` deletes entries.
  */
 export interface SessionLog {

@@ -2,7 +2,7 @@
 import type { SessionAgent } from '#contract/agents.ts';
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry, HeldFiles, QueuedEntry } from '#contract/entries.ts';
-import type { EventInput, TurnErrorType } from '#contract/events.ts';
+import type { EventInput, OutcomeDefinition, TurnErrorType } from '#contract/events.ts';
 import type { EventId, Position } from '#contract/ids.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
 import type { Metadata } from '#contract/metadata.ts';
@@ -43,6 +43,19 @@ export type Command =
       readonly usage: ModelUsage;
       readonly agent: SessionAgent;
       readonly guide: string | null;
+      /** The one that the agent works toward, if its definition is part of what the summary stands for. */
+      readonly outcome: OutcomeDefinition | null;
+    }
+  /** The grader answered; `results` are what it asked to read. */
+  | {
+      readonly do: 'graded';
+      readonly request: EventId;
+      /** The version of its prompt. */
+      readonly prompt: number;
+      readonly reply: GraderReply;
+      readonly blocks: readonly ContentBlock[];
+      readonly results: readonly ToolResult[];
+      readonly usage: ModelUsage;
     }
   /**
    * The model request failed. `retrying`: another attempt follows. `refused`: the provider refuses its input for good, so
@@ -107,6 +120,19 @@ export type Command =
   /** What the session's sandboxes find changes, by a client's request. */
   | { readonly do: 'change contents' }
   | { readonly do: 'archive' };
+
+/** Of a call of the grader, in the provider's words. */
+export type ToolResult = ContentBlock & { readonly type: 'tool_result' };
+
+/** What the grader's answer says. */
+type GraderReply =
+  | {
+      readonly type: 'verdict';
+      readonly result: 'satisfied' | 'needs_revision' | 'failed';
+      readonly explanation: string;
+    }
+  | { readonly type: 'reading' }
+  | { readonly type: 'malformed'; readonly reason: string };
 
 export type CommandTo<Do extends Command['do']> = Extract<Command, { do: Do }>;
 

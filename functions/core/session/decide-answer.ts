@@ -9,10 +9,11 @@ import type { ContentBlock, ModelAnswer } from '#core/ports/model.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, extended, type CommandTo, type Decided } from '#core/session/commands.ts';
+import { beginEvaluation } from '#core/session/decide-outcome.ts';
 import { endOfRequest, event, goIdle, requiresAction, resultOf } from '#core/session/entries.ts';
 import { permissionOf } from '#core/session/permission.ts';
 import { serverCalls, type ServerCall } from '#core/session/server-calls.ts';
-import { blockedCalls, hasUserMessage, readyCalls } from '#core/session/waiting.ts';
+import { blockedCalls, hasInput, readyCalls } from '#core/session/waiting.ts';
 
 /** The result of a call on which the proxy gave no verdict. */
 const UNJUDGED = 'Whether this call is permitted could not be found out, so it was not executed. Try again later.';
@@ -59,8 +60,10 @@ function ending(state: SessionState, answer: ModelAnswer, stamp: Stamp): readonl
   if (blocked.length > 0) return goIdle(state, requiresAction(blocked), stamp);
   // The model reads why its calls were denied, unless it refuses to go on.
   const calledInVain = answer.stopReason !== 'refusal' && answer.blocks.some((block) => block.type === 'tool_use');
-  if (calledInVain || hasUserMessage(state) || UNFINISHED.has(answer.stopReason)) return [];
+  if (calledInVain || hasInput(state) || UNFINISHED.has(answer.stopReason)) return [];
   const { reason, details } = stopOf(answer);
+  const { outcome } = state;
+  if (outcome !== undefined && reason.type === 'end_turn') return [event(beginEvaluation(outcome, stamp))];
   return goIdle(state, reason, stamp, details);
 }
 

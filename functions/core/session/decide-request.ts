@@ -1,5 +1,5 @@
 /** Decisions about a model request: its claim, a summary, and failures. Answers are in `decide-answer.ts`. */
-import type { Entry, QueuedEntry, SessionState } from '#contract/entries.ts';
+import type { ActiveOutcome, Entry, QueuedEntry, SessionState } from '#contract/entries.ts';
 import type { TurnErrorType } from '#contract/events.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
@@ -11,11 +11,11 @@ import {
   event,
   failure,
   goIdle,
-  NO_MODEL_USAGE,
   take,
   threadOf,
 } from '#core/session/entries.ts';
-import { hasUserMessage, isActive } from '#core/session/waiting.ts';
+import { NO_MODEL_USAGE } from '#core/session/usage.ts';
+import { hasInput, isActive } from '#core/session/waiting.ts';
 
 export function decideClaim(head: Head, command: CommandTo<'claim'>, stamp: Stamp): Decision {
   const { state } = head;
@@ -30,7 +30,14 @@ export function decideClaim(head: Head, command: CommandTo<'claim'>, stamp: Stam
     {
       record: { kind: 'model.claimed', request: command.request, at: now, run: state.run, attempt: state.failures + 1 },
     },
+    ...(state.outcome?.result === 'evaluating' ? [goingOn(state.outcome, stamp)] : []),
   ]);
+}
+
+/** A sign of life with each request to the grader. */
+function goingOn({ id, iteration }: ActiveOutcome, stamp: Stamp): Entry {
+  const type = 'span.outcome_evaluation_ongoing';
+  return event({ id: stamp.eventId(), type, processed_at: stamp.now(), outcome_id: id, iteration });
 }
 
 export function decideCompacted(head: Head, command: CommandTo<'compacted'>, stamp: Stamp): Decision {
@@ -39,10 +46,11 @@ export function decideCompacted(head: Head, command: CommandTo<'compacted'>, sta
   if (state.request?.id !== command.request) return decided(head);
   const { request, summary, agent, usage } = command;
   const guide = command.guide === null ? {} : { guide: command.guide };
+  const outcome = command.outcome === null ? {} : { outcome: command.outcome };
   const now = stamp.now();
   return decided(head, [
     endOfRequest(request, { isError: false, usage }, stamp),
-    { record: { kind: 'context.compacted', request, at: now, summary, agent, ...guide } },
+    { record: { kind: 'context.compacted', request, at: now, summary, agent, ...guide, ...outcome } },
     event({ id: stamp.eventId(), type: 'agent.thread_context_compacted', processed_at: now }),
   ]);
 }
@@ -56,7 +64,7 @@ export function decideFail(head: Head, command: CommandTo<'fail'>, stamp: Stamp)
   }
   // The next request asks about a message that still waits: idle now, the session would never answer it.
   const isRepeated = command.verdict === 'retrying' || command.verdict === 'refused';
-  const goesOn = isRepeated || hasUserMessage({ queued: untaken(state, command.taken ?? []) });
+  const goesOn = isRepeated || hasInput({ ...state, queued: untaken(state, command.taken ?? []) });
   const retryStatus = goesOn ? ('retrying' as const) : ('exhausted' as const);
   const now = stamp.now();
   const { named, tried } = command.leftOut ?? { named: null, tried: [] };

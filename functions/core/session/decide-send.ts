@@ -18,7 +18,8 @@ import {
   type Decision,
   type Refusal,
 } from '#core/session/commands.ts';
-import { afterWaiting, closeRequest, event, goIdle, resultOf } from '#core/session/entries.ts';
+import { acceptDefinition } from '#core/session/decide-outcome.ts';
+import { afterWaiting, closeRequest, event, goIdle, leaveOutcome, resultOf } from '#core/session/entries.ts';
 import { blockedCalls, isActive } from '#core/session/waiting.ts';
 
 type InputOf<Type extends EventInput['type']> = Extract<EventInput, { type: Type }>;
@@ -70,6 +71,8 @@ function accept(accepting: Accepting, input: EventInput): Decision {
       return acceptConfirmation(accepting, input);
     case 'user.custom_tool_result':
       return acceptCustomResult(accepting, input);
+    case 'user.define_outcome':
+      return acceptDefinition(accepting, input);
     default:
       return input satisfies never;
   }
@@ -132,7 +135,8 @@ function acceptInterrupt({ before, stamp }: Accepting, input: InputOf<'user.inte
   ]);
   // A session that waited, and has its last call answered in this request, is about to run: that turn ends, too.
   const rests = !isActive(state) && state.calls.length === 0 && state.stopReason?.type !== 'requires_action';
-  if (rests) return applied;
+  // An outcome that was defined in this request ends without having begun.
+  if (rests) return extended(applied, leaveOutcome(applied.head.state.outcome, 'end_turn', stamp));
   return extended(applied, goIdle(applied.head.state, { type: 'end_turn' }, stamp));
 }
 
@@ -180,6 +184,10 @@ function acceptCustomResult(
 /** The blocks of an event in which files can be named. */
 export function contentOf(input: EventInput): ToolContent {
   return input.type === 'user.message' || input.type === 'user.custom_tool_result' ? (input.content ?? []) : [];
+}
+
+export function nameRubrics(inputs: readonly EventInput[]): boolean {
+  return inputs.some((input) => input.type === 'user.define_outcome' && input.rubric.type === 'file');
 }
 
 export function nameFiles(inputs: readonly EventInput[]): boolean {

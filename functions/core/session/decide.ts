@@ -2,9 +2,19 @@
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, extended, type Command, type CommandTo, type Decision } from '#core/session/commands.ts';
-import { afterWaiting, event, goIdle, mcpTrouble, requiresAction, resultOf, threadOf } from '#core/session/entries.ts';
+import {
+  afterWaiting,
+  event,
+  goIdle,
+  leaveOutcome,
+  mcpTrouble,
+  requiresAction,
+  resultOf,
+  threadOf,
+} from '#core/session/entries.ts';
 import { decideAnswer } from '#core/session/decide-answer.ts';
 import { decideDecline, decideListed, decideResume, decideSuspend } from '#core/session/decide-mcp.ts';
+import { decideGraded } from '#core/session/decide-outcome.ts';
 import { decideClaim, decideCompacted, decideFail, decideGiveUp } from '#core/session/decide-request.ts';
 import { decideSend } from '#core/session/decide-send.ts';
 import { blockedCalls, isActive, readyCalls } from '#core/session/waiting.ts';
@@ -19,6 +29,8 @@ export function decide(head: Head, command: Command, stamp: Stamp): Decision {
       return decideAnswer(head, command, stamp);
     case 'compacted':
       return decideCompacted(head, command, stamp);
+    case 'graded':
+      return decideGraded(head, command, stamp);
     case 'fail':
       return decideFail(head, command, stamp);
     case 'give up':
@@ -111,6 +123,7 @@ function decideArchive(head: Head, stamp: Stamp): Decision {
   if (state.status === 'terminated') return decided(head);
   const now = stamp.now();
   return decided(head, [
+    ...leaveOutcome(state.outcome, 'end_turn', stamp),
     event({ id: stamp.eventId(), type: 'session.thread_status_terminated', processed_at: now, ...threadOf(state) }),
     event({ id: stamp.eventId(), type: 'session.status_terminated', processed_at: now }),
   ]);

@@ -1,19 +1,20 @@
 /** Groups of entries that always go together, in the API's order. */
 import type { ToolContent } from '#contract/content.ts';
-import type { Entry, OpenCall, QueuedEntry, SessionState } from '#contract/entries.ts';
-import type { SessionErrorBody, SessionEvent, StopDetails, StopReason, TurnErrorType } from '#contract/events.ts';
+import type { ActiveOutcome, Entry, OpenCall, QueuedEntry, SessionState } from '#contract/entries.ts';
+import type {
+  OutcomeResult,
+  SessionErrorBody,
+  SessionEvent,
+  StopDetails,
+  StopReason,
+  TurnErrorType,
+} from '#contract/events.ts';
 import type { EventId, Instant } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
-import { blockedCalls, hasUserMessage, isActive } from '#core/session/waiting.ts';
-
-export const NO_MODEL_USAGE: ModelUsage = {
-  input_tokens: 0,
-  output_tokens: 0,
-  cache_read_input_tokens: 0,
-  cache_creation_input_tokens: 0,
-};
+import { NO_MODEL_USAGE } from '#core/session/usage.ts';
+import { blockedCalls, hasInput, isActive } from '#core/session/waiting.ts';
 
 export function event(body: SessionEvent): Entry {
   return { event: body };
@@ -92,7 +93,10 @@ function errorEvent(stamp: Stamp, error: SessionErrorBody): Entry {
   return event({ id: stamp.eventId(), type: 'session.error', processed_at: stamp.now(), error });
 }
 
-/** Thread idle, usage, session idle: the end of a turn. `state` is the state before them, the turn's usage folded in. */
+/**
+ * Thread idle, usage, session idle: the end of a turn. `state` is the state before them, the turn's usage folded in. An
+ * outcome that is active ends too, except while a client or a person has to act: no turn would work on it any more.
+ */
 export function goIdle(
   state: SessionState,
   reason: StopReason,
@@ -102,10 +106,57 @@ export function goIdle(
   const now = stamp.now();
   const stop = { stop_reason: reason, stop_details: details };
   return [
+    ...leaveOutcome(state.outcome, reason.type, stamp),
     event({ id: stamp.eventId(), type: 'session.thread_status_idle', processed_at: now, ...threadOf(state), ...stop }),
     event({ id: stamp.eventId(), type: 'session.usage', processed_at: now, usage: usageAt(state, now), budget: null }),
     event({ id: stamp.eventId(), type: 'session.status_idle', processed_at: now, ...stop }),
   ];
+}
+
+const INTERRUPTED = {
+  result: 'interrupted',
+  explanation: 'The work was interrupted before it was evaluated.',
+} as const;
+
+/** What becomes of the outcome when a turn ends without the grader's last word. */
+const LEFT: Readonly<
+  Record<StopReason['type'], { readonly result: OutcomeResult; readonly explanation: string } | null>
+> = {
+  end_turn: INTERRUPTED,
+  requires_action: null,
+  retries_exhausted: {
+    result: 'failed',
+    explanation: 'The turn could not be finished: the last session.error tells why.',
+  },
+  refusal: { result: 'failed', explanation: 'The model refused to go on.' },
+};
+
+export function leaveOutcome(
+  outcome: ActiveOutcome | undefined,
+  reason: StopReason['type'],
+  stamp: Stamp,
+): readonly Entry[] {
+  const left = LEFT[reason];
+  return outcome === undefined || left === null ? [] : [endOfOutcome(outcome, left.result, left.explanation, stamp)];
+}
+
+export function endOfOutcome(
+  { id, iteration, evaluation }: ActiveOutcome,
+  result: OutcomeResult,
+  explanation: string,
+  stamp: Stamp,
+): Entry {
+  return event({
+    id: stamp.eventId(),
+    type: 'span.outcome_evaluation_end',
+    processed_at: stamp.now(),
+    outcome_evaluation_start_id: evaluation?.start ?? '',
+    outcome_id: id,
+    iteration,
+    result,
+    explanation,
+    usage: evaluation?.usage ?? NO_MODEL_USAGE,
+  });
 }
 
 export function requiresAction(calls: readonly { readonly id: EventId }[]): StopReason {
@@ -132,5 +183,5 @@ export function afterWaiting(before: SessionState, now: SessionState, stamp: Sta
   }
   const isUnblocked =
     !isActive(before) && blockedCalls(before).length > 0 && now.stopReason?.type === 'requires_action';
-  return isUnblocked || hasUserMessage(now) ? beginRunning(now, stamp) : [];
+  return isUnblocked || hasInput(now) ? beginRunning(now, stamp) : [];
 }

@@ -7,6 +7,7 @@ import { shownToModel } from '#core/model/shorten.ts';
 import { withFiles } from '#core/model/slice.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
 import type { Head } from '#core/ports/session-log.ts';
+import { defined, evaluated, evaluating, graded, reading, spent } from '#core/session/outcomes.ts';
 import { answered, compacted, listed, addUsage, countWebUse, NO_USAGE } from '#core/session/usage.ts';
 import { withLargeResult } from '#core/session/large-results.ts';
 import { close, open, release, suspend } from '#core/session/open-calls.ts';
@@ -89,6 +90,8 @@ function evolveRecord(state: SessionState, record: LogRecord, position: Position
       return release(state, record.call, { sincePosition: position, isConfirmed: false });
     case 'contents.changed':
       return { ...state, contents: (state.contents ?? 0) + 1 };
+    case 'outcome.graded':
+      return graded(state, record);
     case 'session.created':
     case 'model.claimed':
     case 'model.refused':
@@ -120,14 +123,22 @@ function evolveEvent(state: SessionState, { event, files }: EventEntry, position
       return close(withLargeResult(state, event, position), event.mcp_tool_use_id, shownToModel(event.content));
     case 'agent.tool_result':
       return close(event.is_error ? state : countWebUse(state, event.tool_use_id), event.tool_use_id, event.content);
-    case 'span.model_request_start':
+    case 'span.model_request_start': {
+      const { outcome } = state;
       return {
-        ...state,
+        ...(outcome?.result === 'pending' ? reading(state, outcome) : state),
         request: { id: event.id, position },
         historyEvents: state.historyEvents + TURN_HISTORY_EVENTS,
       };
+    }
     case 'span.model_request_end':
       return endRequest(state, event);
+    case 'user.define_outcome':
+      return defined(state, event, position);
+    case 'span.outcome_evaluation_start':
+      return evaluating(state, event);
+    case 'span.outcome_evaluation_end':
+      return evaluated(state, event, position);
     case 'session.status_running':
       return run(state, event);
     case 'session.status_idle':
@@ -143,6 +154,7 @@ function evolveEvent(state: SessionState, { event, files }: EventEntry, position
     case 'session.usage':
       return { ...state, usage: event.usage };
     case 'user.interrupt':
+    case 'span.outcome_evaluation_ongoing':
     case 'agent.thinking':
     case 'agent.message':
     case 'agent.thread_context_compacted':
@@ -158,7 +170,8 @@ function evolveEvent(state: SessionState, { event, files }: EventEntry, position
   }
 }
 
-function endRequest(state: SessionState, event: EventOf<'span.model_request_end'>): SessionState {
+function endRequest(before: SessionState, event: EventOf<'span.model_request_end'>): SessionState {
+  const state = before.outcome === undefined ? before : spent(before, event);
   const usage = addUsage(state.usage, event.model_usage);
   return event.is_error
     ? { ...state, request: null, failures: state.failures + 1, usage }

@@ -4,6 +4,13 @@ import { type EventId, Position } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
 import { fullTokens, tokensOfText } from '#core/model/room.ts';
 
+export const NO_MODEL_USAGE: ModelUsage = {
+  input_tokens: 0,
+  output_tokens: 0,
+  cache_read_input_tokens: 0,
+  cache_creation_input_tokens: 0,
+};
+
 export const NO_USAGE: Usage = {
   input_tokens: 0,
   output_tokens: 0,
@@ -23,6 +30,15 @@ export function countWebUse(state: SessionState, id: EventId): SessionState {
   if (use === undefined) return state;
   const { server_tool_use: uses } = state.usage;
   return { ...state, usage: { ...state.usage, server_tool_use: { ...uses, [use]: uses[use] + 1 } } };
+}
+
+export function addModelUsage(one: ModelUsage, other: ModelUsage): ModelUsage {
+  return {
+    input_tokens: one.input_tokens + other.input_tokens,
+    output_tokens: one.output_tokens + other.output_tokens,
+    cache_read_input_tokens: one.cache_read_input_tokens + other.cache_read_input_tokens,
+    cache_creation_input_tokens: one.cache_creation_input_tokens + other.cache_creation_input_tokens,
+  };
 }
 
 export function addUsage(total: Usage, request: ModelUsage): Usage {

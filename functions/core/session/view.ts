@@ -22,7 +22,7 @@ export function viewSession(record: SessionRecord, now: Instant): Session {
     budget: null,
     usage,
     stats: { active_seconds: usage.active_seconds + running, duration_seconds: seconds(details.created_at, end) },
-    outcome_evaluations: [],
+    outcome_evaluations: [...record.outcomes],
     deployment_id: null,
     created_at: details.created_at,
     updated_at: record.updatedAt,

@@ -60,7 +60,10 @@ export function refusedMcpCalls({ calls }: SessionState, entries: readonly Entry
   return calls.filter(({ id, server }) => server !== null && ids.includes(id));
 }
 
-/** A system message alone asks for nothing: it waits for the message that does. */
-export function hasUserMessage({ queued }: Pick<SessionState, 'queued'>): boolean {
-  return queued.some((message) => message.type === 'user.message');
+/**
+ * Whether a message or the definition of an outcome waits for the agent. A system message alone asks for nothing: it waits
+ * for the message that does.
+ */
+export function hasInput({ queued, outcome }: Pick<SessionState, 'queued' | 'outcome'>): boolean {
+  return outcome?.result === 'pending' || queued.some((message) => message.type === 'user.message');
 }

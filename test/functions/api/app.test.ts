@@ -192,11 +192,7 @@ describe('a request body', () => {
       { events: [{ type: 'user.nonsense' }] },
       expect.stringMatching(/^events\.0\.type: must be one of user\.message/),
     ],
-    [
-      'events',
-      { events: [{ type: 'user.define_outcome', description: 'x' }] },
-      expect.stringMatching(/^events\.0: .*not supported yet/),
-    ],
+    ['events', { events: [{ type: 'user.define_outcome', description: 'x' }] }, 'events.0.rubric: is required'],
     [
       'events',
       { events: [{ type: 'user.tool_result', tool_use_id: 'sevt_1' }] },

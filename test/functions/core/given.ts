@@ -97,6 +97,13 @@ export const NO_SOURCES = {
 /** For requests in which no file is named. */
 export const NO_FILES = createAttachedFiles({ blobs: unused<Ports['blobs']>() });
 
+/** What the grader reads, in a session that wrote nothing. */
+export const NO_OUTPUTS = {
+  outputs: { ...NO_SOURCES.outputs, list: async () => [] },
+  files: NO_SOURCES.files,
+  blobs: NO_SOURCES.blobs,
+} satisfies Partial<TurnWorld>;
+
 export const SANDBOX: ReservedSandbox = {
   status: 'ready',
   generation: 1,
@@ -206,6 +213,7 @@ export const summarised = (summary = 'They greeted.', request = REQUEST): Comman
   usage: answer().usage,
   agent: AGENT,
   guide: null,
+  outcome: null,
 });
 
 export const answerWith = (parts: Partial<ModelAnswer> = {}, request = REQUEST): Command => ({

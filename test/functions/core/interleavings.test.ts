@@ -39,6 +39,7 @@ import {
   NO_CONTENTS,
   NO_SOURCES,
   NO_FILES,
+  NO_OUTPUTS,
 } from '#test/functions/core/given.ts';
 import { judged, LISTING, TROUBLE } from '#test/functions/core/served.ts';
 import { TOOLED } from '#test/functions/core/stage.ts';
@@ -100,6 +101,7 @@ function theatre(scheduler: fc.Scheduler) {
       log: port,
       history: createHistory(port),
       attachedFiles: NO_FILES,
+      ...NO_OUTPUTS,
       hands: HANDS,
       model: {
         ask: (request, _listener, signal) =>

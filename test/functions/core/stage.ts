@@ -34,6 +34,7 @@ import {
   SILENT,
   steadyStamp,
   NO_FILES,
+  NO_OUTPUTS,
 } from '#test/functions/core/given.ts';
 import { judged, LISTING, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
@@ -184,6 +185,7 @@ export async function createStage(initial: readonly EventInput[]) {
       log: port,
       history: createHistory(port),
       attachedFiles: NO_FILES,
+      ...NO_OUTPUTS,
       hands: HANDS,
       model: {
         ask: (request, _listener, signal) =>

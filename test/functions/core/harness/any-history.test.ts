@@ -250,6 +250,8 @@ function stepped(scenario: Scenario, event: Step): Scenario {
     case 'ask':
     case 'compact':
       return asked(scenario, step.do, event);
+    case 'evaluate':
+      throw new TypeError('these sessions have no outcome');
     case 'give up':
       return scenario.when({ ...step, taken: queuedIn(scenario) });
     case 'continue':
@@ -311,7 +313,15 @@ function asked(scenario: Scenario, step: 'ask' | 'compact', event: Step): Scenar
   if (step === 'compact') {
     seen.add('a summary');
     const agent = agentOf(claimed.entries);
-    return claimed.when({ do: 'compacted', request, summary: 'They met.', usage: answer().usage, agent, guide: null });
+    return claimed.when({
+      do: 'compacted',
+      request,
+      summary: 'They met.',
+      usage: answer().usage,
+      agent,
+      guide: null,
+      outcome: null,
+    });
   }
   return claimed.when(answerOf(claimed, request, event));
 }

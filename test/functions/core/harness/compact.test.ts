@@ -23,6 +23,7 @@ import {
   steadyStamp,
   toolUse,
   NO_FILES,
+  NO_OUTPUTS,
 } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -41,6 +42,7 @@ function stage(...replies: readonly Reply[]) {
     log,
     history: createHistory(log),
     attachedFiles: NO_FILES,
+    ...NO_OUTPUTS,
     hands: HANDS,
     model: {
       ask: async (request, listener) => {

@@ -21,6 +21,7 @@ import {
   steadyStamp,
   toolUse,
   NO_FILES,
+  NO_OUTPUTS,
 } from '#test/functions/core/given.ts';
 import { refusalOf } from '#test/model/check-request.ts';
 import { png } from '#test/model/png.ts';
@@ -41,6 +42,7 @@ function stage(agent: SessionAgent = AGENT) {
     log,
     history: createHistory(log),
     attachedFiles: NO_FILES,
+    ...NO_OUTPUTS,
     model: {
       ask: async (request: ModelRequest) => {
         expect(refusalOf(request)).toBeNull();

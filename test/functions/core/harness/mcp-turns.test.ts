@@ -26,6 +26,7 @@ import {
   steadyStamp,
   toolUse,
   NO_FILES,
+  NO_OUTPUTS,
 } from '#test/functions/core/given.ts';
 import { allowing, listing, LISTING, mcpTool, proxy, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { refusalOf } from '#test/model/check-request.ts';
@@ -60,6 +61,7 @@ function stage(replies: readonly ModelAnswer[], over: Partial<McpProxy> = {}, ag
     log: mortal,
     history: createHistory(mortal),
     attachedFiles: NO_FILES,
+    ...NO_OUTPUTS,
     hands: HANDS,
     model: {
       ask: async (request) => {

@@ -21,6 +21,7 @@ import {
   toolUse,
   type Scenario,
   NO_FILES,
+  NO_OUTPUTS,
 } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -32,6 +33,7 @@ function stage(scenario: Scenario, over: Partial<TurnWorld> = {}) {
     log,
     history: createHistory(log),
     attachedFiles: NO_FILES,
+    ...NO_OUTPUTS,
     hands: HANDS,
     model: { ask: async () => answer() },
     warming: { warm: async () => undefined },
