@@ -6,16 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ChangesResponse, CONTENT_LIMITS, type ContentEntry } from '#contract/hands.ts';
-import {
-  bodyOf,
-  callOf,
-  expectContents,
-  putContents,
-  type Sandbox,
-  send,
-  startSandbox,
-  withToken,
-} from './running-sandbox.ts';
+import { callOf, type Sandbox, startSandbox, withToken } from './running-sandbox.ts';
 
 let sandbox: Sandbox;
 beforeEach(async () => {
@@ -26,8 +17,7 @@ afterEach(() => sandbox.close());
 const OUT = '/mnt/session/outputs';
 const out = (name: string) => join(sandbox.mnt, 'session/outputs', name);
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
-const asked = (method: string, path: string, body: object | null = null) =>
-  send(sandbox.address, { method, path, headers: withToken, body: body === null ? '' : JSON.stringify(body) });
+const asked: Sandbox['ask'] = (...given) => sandbox.ask(...given);
 const list = async () => ChangesResponse.parse((await asked('GET', '/changes')).body);
 const keep = (...kept: { path: string; sha256: string | null }[]) => asked('POST', '/changes', { kept, notes: [] });
 const tell = (notes: readonly string[]) => asked('POST', '/changes', { kept: [], notes });
@@ -191,8 +181,8 @@ describe('what the agent changes in its memory', () => {
     return { path: '/mnt/memory/notes/a.md', version: sha256(text), access: 'read_write', form: 'file' };
   };
   const mount = async (text: string) => {
-    await expectContents(sandbox.address, '1', [folder, fileOf(text)]);
-    await putContents(sandbox.address, bodyOf([[fileOf(text), text]]));
+    await sandbox.expectContents('1', [folder, fileOf(text)]);
+    await sandbox.put([fileOf(text), text]);
   };
 
   test('is told with the version that was mounted, and a kept change needs no new manifest', async () => {
@@ -232,8 +222,8 @@ describe('what the agent changes in its memory', () => {
 
   test('is not told of a mount that is read-only', async () => {
     const file: ContentEntry = { ...fileOf('first'), access: 'read_only' };
-    await expectContents(sandbox.address, '1', [{ ...folder, access: 'read_only' }, file]);
-    await putContents(sandbox.address, bodyOf([[file, 'first']]));
+    await sandbox.expectContents('1', [{ ...folder, access: 'read_only' }, file]);
+    await sandbox.put([file, 'first']);
     writeFileSync(join(sandbox.mnt, 'memory/notes/new.md'), 'x');
     expect(await waiting()).toBeUndefined();
   });

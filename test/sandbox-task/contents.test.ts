@@ -5,14 +5,14 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CONTENT_LIMITS, contentPathFault, resultFile, type ContentEntry } from '#contract/hands.ts';
 import {
+  AWAITED,
   bodyOf,
   callOf,
-  expectContents,
-  putContents,
   type Sandbox,
   send,
   type Sending,
   startSandbox,
+  TAKEN,
   withToken,
 } from './running-sandbox.ts';
 
@@ -31,14 +31,11 @@ const upload = (name: string, version = '1', more: Partial<ContentEntry> = {}): 
 };
 const fileOf = (entry: ContentEntry) =>
   entry.path.replace(/^\/mnt/, () => sandbox.mnt).replace(/^\/workspace/, () => sandbox.workdir);
-const post = (call: object) =>
-  send(sandbox.address, { method: 'POST', path: '/execute', headers: withToken, body: JSON.stringify(call) });
+const post = (call: object) => sandbox.post(call);
 const running = (command: string, contents?: string) => post(callOf('bash', { command }, contents ? { contents } : {}));
 const lackingOf = async (version: string, ...entries: ContentEntry[]) =>
-  (await expectContents(sandbox.address, version, entries)).body;
-const put = (...sent: Sending[]) => putContents(sandbox.address, bodyOf(sent));
-const AWAITED = { status: 425, body: { error: 'contents_awaited' } };
-const PUT = { status: 200, body: { refused: [] } };
+  (await sandbox.expectContents(version, entries)).body;
+const put = (...sent: Sending[]) => sandbox.put(...sent);
 
 describe('the contents of a sandbox', () => {
   const [a, b] = [resultOf('sevt_a'), resultOf('sevt_b')];
@@ -47,7 +44,7 @@ describe('the contents of a sandbox', () => {
   test('are lacking until each is put, and a call of their version waits for the last', async () => {
     expect(await running(reading, '1')).toMatchObject(AWAITED);
     expect(await lackingOf('1', a, b)).toEqual({ lacking: [a.path, b.path] });
-    expect(await put([a, 'of a'])).toEqual(PUT);
+    expect(await put([a, 'of a'])).toEqual(TAKEN);
     expect(await running(reading, '1')).toMatchObject(AWAITED);
     expect(await lackingOf('1', a, b)).toEqual({ lacking: [b.path] });
     await put([b, 'of b']);
@@ -158,7 +155,7 @@ describe('the contents of a sandbox', () => {
     ['a header without an end', 'x'.repeat(100_000)],
   ])('in a stream with %s are refused', async (_what, body) => {
     await lackingOf('1', a);
-    expect(await putContents(sandbox.address, Buffer.from(body))).toMatchObject({ status: 400 });
+    expect(await sandbox.ask('PUT', '/contents', Buffer.from(body))).toMatchObject({ status: 400 });
   });
 
   test('that a later manifest does not name go before the next call, with the folders that were made for them', async () => {
@@ -210,7 +207,7 @@ describe('the contents of a sandbox', () => {
     for (const path of ['/manifest', '/contents']) {
       expect(await send(sandbox.address, { method: 'PUT', path })).toMatchObject({ status: 401 });
     }
-    expect(await expectContents(sandbox.address, '1', [{ ...a, path: '/etc/passwd' }])).toMatchObject({
+    expect(await sandbox.expectContents('1', [{ ...a, path: '/etc/passwd' }])).toMatchObject({
       status: 400,
       body: { message: expect.stringContaining('entries.0.path: must be below /mnt/session/uploads') },
     });
@@ -227,7 +224,7 @@ describe('the contents of a sandbox', () => {
     const many = Array.from({ length: 500 }, (_, index) => upload(`${index % 20}/${index}.txt`));
     const startedAt = performance.now();
     await lackingOf('1', ...many);
-    expect(await put(...many.map((entry): Sending => [entry, 'x'.repeat(1024)]))).toEqual(PUT);
+    expect(await put(...many.map((entry): Sending => [entry, 'x'.repeat(1024)]))).toEqual(TAKEN);
     expect(await running('find /mnt/session/uploads -type f | wc -l', '1')).toMatchObject({ body: { output: '500' } });
     expect(performance.now() - startedAt).toBeLessThan(2000 * 5);
   });

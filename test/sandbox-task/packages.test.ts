@@ -16,14 +16,14 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ContentEntry } from '#contract/hands.ts';
 import { PACKAGES_DIR } from '#contract/packages.ts';
 import {
+  AWAITED,
   bodyOf,
   callOf,
   execute,
-  expectContents,
-  putContents,
   type Sandbox,
   send,
   startSandbox,
+  TAKEN,
   withToken,
 } from './running-sandbox.ts';
 
@@ -56,20 +56,12 @@ function archiveOf(files: Readonly<Record<string, string>>, ...options: readonly
 const entryOf = (version: string): ContentEntry => {
   return { path: PACKAGES_DIR, version, access: 'read_write', form: 'archive' };
 };
-async function put(body: Buffer, archive = ARCHIVE, address = sandbox.address) {
-  await expectContents(address, archive, [entryOf(archive)]);
-  return putContents(address, bodyOf([[entryOf(archive), body]]));
+async function put(body: Buffer, archive = ARCHIVE, to: Pick<Sandbox, 'expectContents' | 'put'> = sandbox) {
+  await to.expectContents(archive, [entryOf(archive)]);
+  return to.put([entryOf(archive), body]);
 }
 const run = (command: string) => sandbox.run('bash', { command });
-const post = () =>
-  send(sandbox.address, {
-    method: 'POST',
-    path: '/execute',
-    headers: withToken,
-    body: JSON.stringify(callOf('bash', { command: 'echo hi' })),
-  });
-const AWAITED = { status: 425, body: { error: 'contents_awaited' } };
-const TAKEN = { status: 200, body: { refused: [] } };
+const post = () => sandbox.post(callOf('bash', { command: 'echo hi' }));
 const REFUSED = {
   status: 200,
   body: { refused: [{ path: PACKAGES_DIR, reason: expect.stringMatching(/^the archive cannot be unpacked: ./) }] },
@@ -142,7 +134,7 @@ test('an archive over the limit is refused', async () => {
   const bytes = archiveOf({ 'npm/bin/tool': 'x', 'npm/bin/other': 'y' });
   expect(bytes.length).toBeGreaterThan(100);
   const refused = [{ path: PACKAGES_DIR, reason: 'it has more than 100 bytes' }];
-  expect(await put(bytes, ARCHIVE, small.address)).toEqual({ status: 200, body: { refused } });
+  expect(await put(bytes, ARCHIVE, small)).toEqual({ status: 200, body: { refused } });
   expect(existsSync(join(dir, 'npm'))).toBe(false);
   await small.close();
 });
@@ -177,7 +169,7 @@ test('an archive with a file behind a link that leads out of the folder is refus
 test('an archive with a sender that dies is expected again', async () => {
   const bytes = archiveOf({ 'npm/bin/tool': 'x' });
   const { address } = sandbox;
-  await expectContents(address, ARCHIVE, [entryOf(ARCHIVE)]);
+  await sandbox.expectContents(ARCHIVE, [entryOf(ARCHIVE)]);
   const body = bodyOf([[entryOf(ARCHIVE), bytes]]);
   const sent = request({
     ...address,

@@ -77,11 +77,24 @@ export const bodyOf = (sent: readonly Sending[]) =>
     }),
   );
 
-export const expectContents = (address: Address, version: string, entries: readonly ContentEntry[]) =>
-  send(address, { method: 'PUT', path: '/manifest', headers: withToken, body: JSON.stringify({ version, entries }) });
+/** What a sandbox answers that lacks contents, and one that took all that it was sent. */
+export const AWAITED = { status: 425, body: { error: 'contents_awaited' } };
+export const TAKEN = { status: 200, body: { refused: [] } };
 
-export const putContents = (address: Address, body: Buffer) =>
-  send(address, { method: 'PUT', path: '/contents', headers: withToken, body });
+/** Requests with the token. */
+export function requestsTo(address: Address) {
+  const ask = (method: string, path: string, body: object | null = null) => {
+    const text = body === null ? '' : Buffer.isBuffer(body) ? body : JSON.stringify(body);
+    return send(address, { method, path, headers: withToken, body: text });
+  };
+  return {
+    ask,
+    post: (call: object) => ask('POST', '/execute', call),
+    expectContents: (version: string, entries: readonly ContentEntry[]) =>
+      ask('PUT', '/manifest', { version, entries }),
+    put: (...sent: readonly Sending[]) => ask('PUT', '/contents', bodyOf(sent)),
+  };
+}
 
 export async function startSandbox(
   listen: 'tcp' | 'socket' = 'tcp',
@@ -120,6 +133,7 @@ export async function startSandbox(
     workdir,
     mnt,
     address,
+    ...requestsTo(address),
     lines,
     /** As if no call had come for the idle time. */
     beIdle: () => void (isDue = true),

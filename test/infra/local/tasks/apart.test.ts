@@ -8,14 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ContentEntry, START_SERVER } from '#contract/hands.ts';
-import {
-  bodyOf,
-  callOf,
-  execute,
-  expectContents,
-  putContents,
-  TOKEN_SHA256,
-} from '../../../sandbox-task/running-sandbox.ts';
+import { callOf, execute, requestsTo, TAKEN, TOKEN_SHA256 } from '../../../sandbox-task/running-sandbox.ts';
 
 const RUNNER = fileURLToPath(new URL('../../../../infra/local/tasks/bubblewrap.ts', import.meta.url));
 const PORT = 8087;
@@ -182,8 +175,9 @@ describe.skipIf(here.length === 0).each(here.length === 0 ? KINDS : here)(
         access: 'read_only',
         form: 'file',
       };
-      await expectContents(address, '1', [file]);
-      expect(await putContents(address, bodyOf([[file, 'given']]))).toEqual({ status: 200, body: { refused: [] } });
+      const { expectContents, put } = requestsTo(address);
+      await expectContents('1', [file]);
+      expect(await put([file, 'given'])).toEqual(TAKEN);
       const attacks = [
         [
           'echo x > d/a.txt',
@@ -207,7 +201,7 @@ describe.skipIf(here.length === 0).each(here.length === 0 ? KINDS : here)(
       if (as.length === 0) expect(await execute(address, callOf('write', write))).toMatchObject({ isError: true });
       const { changed } = await execute(address, callOf('bash', { command: 'echo hi > /mnt/session/outputs/o' }));
       expect(changed).toBe(1);
-      await expectContents(address, '2', []);
+      await expectContents('2', []);
       expect(await bash('ls /mnt/session/uploads/d/a.txt 2>&1')).toContain('No such file');
     });
 
