@@ -33,6 +33,8 @@ const blocks: Block[] = [
     context: 'B',
   },
   { type: 'document', source: { type: 'url', url: 'https://example.com/a.pdf' } },
+  { type: 'image', source: { type: 'file', file_id: 'file_1' } },
+  { type: 'document', source: { type: 'file', file_id: 'file_1' }, title: 'A' },
   { type: 'document', source: { type: 'text', media_type: 'text/plain', data: 'hi' }, title: null, context: null },
 ];
 

@@ -1,5 +1,5 @@
 /** The rules for images, documents and search results, each alone and all of a request together. */
-import { mediaTypeOf, sizeOf } from '#core/model/media.ts';
+import { isEncrypted, mediaTypeOf, sizeOf } from '#core/model/media.ts';
 import { isFields, listOf, type Fields } from './fields.ts';
 
 const IMAGE_TYPES: ReadonlySet<unknown> = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp']);
@@ -57,7 +57,11 @@ export function brokenDocument({ source, title, context }: Fields): string | nul
   }
   if (source.type !== 'base64') return 'document.source.type: must be base64, text or url';
   if (source.media_type !== 'application/pdf') return 'document.source.base64.media_type: must be application/pdf';
-  return isBase64(String(source.data ?? '')) ? null : 'document.source.base64.data: must be base64';
+  const data = String(source.data ?? '');
+  if (!isBase64(data)) return 'document.source.base64.data: must be base64';
+  const bytes = Buffer.from(data, 'base64');
+  if (mediaTypeOf(bytes) !== 'application/pdf') return 'document.source.base64.data: The PDF specified was not valid';
+  return isEncrypted(bytes) ? 'document.source.base64.data: The PDF specified is password protected' : null;
 }
 
 export function brokenSearchResult({ source, title, content }: Fields): string | null {

@@ -18,6 +18,10 @@ const image = (data: Buffer, media_type = 'image/png') => ({
   type: 'image',
   source: { type: 'base64', media_type, data: data.toString('base64') },
 });
+const pdf = (text: string) => ({
+  type: 'document',
+  source: { type: 'base64', media_type: 'application/pdf', data: Buffer.from(text).toString('base64') },
+});
 const said = (...content: unknown[]) => conversation({ role: 'user', content });
 const hit = { type: 'search_result', source: 'a.com', title: 'A', content: [{ type: 'text', text: 'a' }] };
 
@@ -172,6 +176,13 @@ describe('the stand-in for the Messages API refuses, with the field’s name,', 
     ['messages', said(...Array.from({ length: 20 }, () => image(png(1, 1))), image(png(2001, 1)))],
     ['messages', toolRound({ ...result, content: [hit, { ...hit, citations: { enabled: true } }] })],
     ['messages.2.content.0.content.0.search_result.title', toolRound({ ...result, content: [{ ...hit, title: '' }] })],
+    ['messages.0.content.0.document.source.base64.data', said(pdf('a text'))],
+    ['messages.0.content.0.document.source.base64.data', said(pdf('%PDF-1.7 trailer << /Encrypt 5 0 R >>'))],
+    [
+      'messages.0.content.0.document.source.type',
+      said({ type: 'document', source: { type: 'file', file_id: 'file_1' } }),
+    ],
+    ['messages.0.content.0.image.source.type', said({ type: 'image', source: { type: 'file', file_id: 'file_1' } })],
     [
       'messages.0.content.0.document.source.text.data',
       said({ type: 'document', source: { type: 'text', media_type: 'text/plain', data: ' ' } }),

@@ -2,14 +2,13 @@
  * What the model's provider limits of PDFs. A file that is built in an unusual way may look as if it had fewer pages: the
  * provider has the last word.
  */
+import { isEncrypted, latin1 } from '#core/model/media.ts';
 
 interface Pdf {
   readonly isEncrypted: boolean;
   readonly pages: number;
 }
 
-/** `/Encrypt 5 0 R` or `/Encrypt << … >>` of a trailer, which is never compressed. */
-const ENCRYPTED = /\/Encrypt\s{0,4}(?:\d{1,10}\s{1,4}\d{1,5}\s{1,4}R|<<)/;
 /** `5 0 ` before `obj`. */
 const NUMBER = /(?:^|\s)(\d{1,10})\s{1,4}\d{1,5}\s{1,4}$/;
 const NUMBER_CHARS = 24;
@@ -22,8 +21,8 @@ const MAX_INFLATED_BYTES = 64_000_000;
 const STREAM_COST = 50_000;
 
 export async function readPdf(bytes: Uint8Array, maxInflatedBytes = MAX_INFLATED_BYTES): Promise<Pdf> {
+  if (isEncrypted(bytes)) return { isEncrypted: true, pages: 0 };
   const text = latin1(bytes);
-  if (ENCRYPTED.test(text)) return { isEncrypted: true, pages: 0 };
   // A later object of a number replaces an earlier one.
   const isPage = new Map<number, boolean>();
   let left = maxInflatedBytes;
@@ -35,10 +34,6 @@ export async function readPdf(bytes: Uint8Array, maxInflatedBytes = MAX_INFLATED
     for (const inner of objectsOf(objects, head)) isPage.set(inner.number, PAGE.test(inner.text));
   }
   return { isEncrypted: false, pages: [...isPage.values()].filter(Boolean).length };
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
 interface PdfObject {

@@ -1,6 +1,6 @@
 /** From an HTTP answer to the content that the model is shown. */
 import type { Content } from '#contract/content.ts';
-import { mediaTypeOf, sizeOf, type MediaType } from '#core/model/media.ts';
+import { isEncrypted, mediaTypeOf, sizeOf, type MediaType } from '#core/model/media.ts';
 import type { OutboundAnswer, ReadPage } from '#core/ports/outbound.ts';
 
 /** The provider's own names for what can go wrong with a fetch: models know them. */
@@ -83,9 +83,7 @@ function showText(text: string, maxChars: number): WebContent {
 
 function showDocument(body: Uint8Array): WebContent {
   if (body.length > MAX_MEDIA_BYTES) return tooLarge('a PDF', body);
-  if (Buffer.from(body.buffer, body.byteOffset, body.byteLength).includes('/Encrypt')) {
-    return failed('unsupported_content_type', 'the PDF is encrypted');
-  }
+  if (isEncrypted(body)) return failed('unsupported_content_type', 'the PDF is encrypted');
   return fetched([{ type: 'document', source: { type: 'base64', media_type: 'application/pdf', data: base64(body) } }]);
 }
 

@@ -77,6 +77,15 @@ function measureJpeg(view: DataView): Size | null {
   }
 }
 
-function latin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+/** A character for each byte. */
+export function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}
+
+/** `/Encrypt 5 0 R` or `/Encrypt << … >>` of a trailer, which is never compressed. */
+const ENCRYPTED = /\/Encrypt\s{0,4}(?:\d{1,10}\s{1,4}\d{1,5}\s{1,4}R|<<)/;
+
+/** Whether a PDF needs a password: the provider takes none of these. */
+export function isEncrypted(pdf: Uint8Array): boolean {
+  return ENCRYPTED.test(latin1(pdf));
 }
