@@ -118,7 +118,8 @@ export function createBlobs(env: Env, bucket: string): Blobs & BlobRemover & Blo
 /** The error that S3 tells in its answer. */
 async function codeOf(response: Response): Promise<string | null> {
   const text = await response.text().catch(unavailable);
-  return /<Error>.*?<Code>(\w+)<\/Code>/s.exec(text)?.[1] ?? null;
+  const begin = text.indexOf('<Error>');
+  return begin < 0 ? null : (/<Code>(\w+)<\/Code>/.exec(text.slice(begin))?.[1] ?? null);
 }
 
 /** The connection is of use again when the response was read. */
