@@ -1,6 +1,6 @@
 /** Bodies that go into a file as they come. */
 import { createHash, randomUUID } from 'node:crypto';
-import { createWriteStream, rmSync } from 'node:fs';
+import { createWriteStream, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -11,6 +11,11 @@ export interface Draft {
   /** Hex digests. */
   readonly md5: string;
   readonly sha256: string;
+}
+
+/** Those of a runtime that was killed. */
+export function removeDrafts(dir: string): void {
+  for (const file of readdirSync(dir)) if (file.endsWith('.draft')) rmSync(join(dir, file));
 }
 
 export function draftFile(dir: string): string {

@@ -71,7 +71,7 @@ export function openMultipart(dir: string, objects: Objects): Multipart {
         else yield* body;
       }
     };
-    const draft = await writeDraft(draftFile(dir), bytes());
+    const draft = await writeDraft(draftFile(folderOf(upload.uploadId)), bytes());
     const md5s = heads.map(({ etag }) => Buffer.from(etag.replaceAll('"', ''), 'hex'));
     const etag = `"${createHash('md5').update(Buffer.concat(md5s)).digest('hex')}-${heads.length}"`;
     const head = objects.write(upload.key, { body: draft, headers, etag }, onlyNew);

@@ -6,7 +6,7 @@ import type { BucketPart } from '../../template/parts.ts';
 import { namedParts, openMultipart, type Multipart } from './multipart.ts';
 import { openObjects, type Head, type Objects } from './objects.ts';
 import { isChunked, readUpload } from './upload.ts';
-import { draftFile } from '../draft.ts';
+import { draftFile, removeDrafts } from '../draft.ts';
 import { AwsFault, escapeXml } from '../wire.ts';
 
 interface S3Options {
@@ -68,6 +68,7 @@ export function openS3(options: S3Options): Service {
 
 function openBucket(dir: string): Bucket {
   const objects = openObjects(dir);
+  removeDrafts(dir);
   return { dir, objects, uploads: openMultipart(join(dir, 'uploads'), objects) };
 }
 

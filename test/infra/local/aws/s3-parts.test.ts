@@ -1,6 +1,6 @@
 /** Uploads in parts to the local S3, through the official client and through presigned URLs. */
 import { createHash } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   AbortMultipartUploadCommand,
@@ -233,4 +233,14 @@ test('a large object goes to disk and comes back as a stream, and one that break
     name: 'NoSuchKey',
   });
   await expect.poll(() => leftOnDisk().filter((name) => name.includes('draft'))).toEqual([]);
+});
+
+test('half a body that a killed runtime left is removed by the next one', async () => {
+  const own = await startWorld();
+  await own.aws.close();
+  const folder = join(own.dataDir, 's3', Bucket);
+  writeFileSync(join(folder, 'half.draft'), 'half');
+  const next = await startWorld({ dataDir: own.dataDir });
+  expect(readdirSync(folder)).not.toContain('half.draft');
+  await next.aws.close();
 });
