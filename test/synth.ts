@@ -1,9 +1,10 @@
 /**
- * The template that the service tests run, once for all of them. They test what deploys, and only one number is another:
- * clients that leave a test leave streams behind, which go on to look until their idle time is over.
+ * The template that the service tests run, once for all of them. They test what deploys, with two options: streams that
+ * clients leave behind end soon, and MCP servers on this machine are allowed.
  */
 import { join } from 'node:path';
 import { synthesize } from '#infra/local/synthesize.ts';
+import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
 export const IDLE_STREAM_SECONDS = 10;
 
@@ -13,6 +14,6 @@ export async function setup(): Promise<void> {
   await synthesize(CDK_OUT, {
     signal: null,
     progress: () => undefined,
-    context: { idleStreamSeconds: String(IDLE_STREAM_SECONDS) },
+    context: { idleStreamSeconds: String(IDLE_STREAM_SECONDS), 'mcp.allow': JSON.stringify(ALLOW_HERE) },
   });
 }

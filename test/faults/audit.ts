@@ -1,6 +1,11 @@
 /** A workspace's audit trail, read through the API as auditors do. A broken chain makes the test fail. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { expect } from 'vitest';
 import { AUDIT_CHAINS, AuditRecord, type AuditEntry } from '#contract/audit.ts';
+import { createAudit } from '#aws/audit/audit.dynamodb.ts';
+import { createStamp, newToken, pause, sha256 } from '#aws/stamp.ts';
+import { chainOf } from '#core/audit/chain.ts';
+import { clientOf, tableIn } from '#test/runtime/clients.ts';
 import type { Service } from '#test/journeys/service.ts';
 import { readService } from '../../infra/cli/audit-verify/read-export.ts';
 import { verdictOf, verifyExport } from '../../infra/cli/audit-verify/verify-export.ts';
@@ -13,28 +18,32 @@ type OfCall = Extract<AuditEntry, { kind: 'intent' | 'outcome' }>;
 export async function auditOf({ runtime }: Service, session: string): Promise<readonly OfCall[]> {
   const { baseUrl, apiKey } = runtime;
   expect(verdictOf(await verifyExport(readService(baseUrl, apiKey), EXPECTED))).toBe('intact');
-  const entries: OfCall[] = [];
-  for await (const { value } of readService(baseUrl, apiKey)) {
-    if (value === undefined) continue;
-    const { entry } = AuditRecord.parse(value);
-    if (entry.kind !== 'administration' && entry.session === session) entries.push(entry);
-  }
-  return entries;
+  return (await recordsOf(runtime)).flatMap(({ entry }) =>
+    entry.kind !== 'administration' && entry.session === session ? [entry] : [],
+  );
 }
 
-/**
- * Administrative changes until each chain has a record: the first one of a chain costs one write more, and tests count
- * writes.
- */
+async function recordsOf({ baseUrl, apiKey }: Service['runtime']): Promise<readonly AuditRecord[]> {
+  const records = await Array.fromAsync(readService(baseUrl, apiKey), ({ value }) => value);
+  return records.flatMap((record) => (record === undefined ? [] : [AuditRecord.parse(record)]));
+}
+
+/** Gives each chain a record: the first one of a chain costs one write more, and tests count writes. */
 export async function beginChains({ runtime, client }: Service): Promise<void> {
+  await client.beta.vaults.create({ display_name: 'of an audit chain' });
+  const [first] = await recordsOf(runtime);
+  if (first === undefined) throw new Error('the creation of a vault is not in the audit trail');
+  const { workspace, entry } = first;
+  const dynamodb = new DynamoDBClient(clientOf(runtime, 'api'));
+  const table = tableIn(runtime, 'AUDIT_TABLE');
+  const audit = createAudit({ dynamodb, table, now: createStamp().now, newToken, pause });
   const begun = new Set<string>();
-  while (begun.size < AUDIT_CHAINS.length) {
-    for (let change = 0; change < 16; change += 1)
-      await client.beta.vaults.create({ display_name: 'of an audit chain' });
-    for await (const { value } of readService(runtime.baseUrl, runtime.apiKey)) {
-      if (value !== undefined) begun.add(AuditRecord.parse(value).chain);
-    }
+  for (let about = 0; begun.size < AUDIT_CHAINS.length; about += 1) {
+    const chain = chainOf(String(about), sha256);
+    if (!begun.has(chain)) await audit.record(workspace, String(about), entry);
+    begun.add(chain);
   }
+  dynamodb.destroy();
 }
 
 /** `intent`, or the outcome of a record. */

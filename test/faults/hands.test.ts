@@ -13,7 +13,7 @@ const SLOW_MARK = 'touch started; sleep 1; echo x >> f';
 describe('a running command', () => {
   let service: Service;
   beforeAll(async () => {
-    service = await startService({ script: marking(SLOW_MARK), retryIntervalMs: 20 });
+    service = await startService({ script: marking(SLOW_MARK) });
   });
   afterAll(async () => service.close());
 

@@ -12,7 +12,7 @@ describe('a killed harness', () => {
   let service: Service;
   let clean: readonly string[];
   beforeAll(async () => {
-    service = await startService({ script: marking(), retryIntervalMs: 20 });
+    service = await startService({ script: marking() });
     service.runtime.faults.disarm();
     await service.converse(await service.session(), 'mark');
     clean = service.runtime.faults

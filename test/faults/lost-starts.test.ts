@@ -15,7 +15,7 @@ describe('a run is started by sweep when the API is killed between the append an
   let service: Service;
   let roles: Roles;
   beforeAll(async () => {
-    service = await startService({ script: cases.script, retryIntervalMs: 20 });
+    service = await startService({ script: cases.script });
     roles = await rolesOf(service, [WEATHER]);
   });
   afterAll(async () => service.close());

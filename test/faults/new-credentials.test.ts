@@ -12,7 +12,7 @@ const auth = { type: 'static_bearer', mcp_server_url: 'https://mcp.example.com/m
 describe('the API, when it is killed while it creates a credential,', () => {
   let service: Service;
   beforeAll(async () => {
-    service = await startService({ retryIntervalMs: 20 });
+    service = await startService();
   });
   afterAll(async () => service.close());
   afterEach(() => service.runtime.faults.disarm());

@@ -5,12 +5,13 @@ import { expectSound } from '#test/faults/stored-log.ts';
 import { marking } from '#test/faults/side-effect.ts';
 import { echo } from '#test/journeys/scripts.ts';
 import { ofType, startService, textOf, type Service } from '#test/journeys/service.ts';
+import { clientOf } from '#test/runtime/clients.ts';
 import { propertyRuns } from '#test/property-runs.ts';
 
 describe('a race', () => {
   let service: Service;
   beforeAll(async () => {
-    service = await startService({ retryIntervalMs: 20 });
+    service = await startService();
   });
   afterAll(async () => service.close());
 
@@ -52,14 +53,8 @@ describe('a race', () => {
     service.standIn.script(marking());
     const { runtime } = service;
     const machine = runtime.template.machines[0];
-    const api = runtime.template.functions.find((part) => part.environment['POWERTOOLS_SERVICE_NAME'] === 'api');
-    if (machine === undefined || api === undefined) throw new Error('the template has no machine or no api function');
-    const caller = { functionName: api.name, roleArn: api.roleArn, worker: 'twin' };
-    const sfn = new SFNClient({
-      endpoint: runtime.aws.endpoint.url,
-      region: runtime.template.region,
-      credentials: runtime.aws.endpoint.credentialsFor(caller),
-    });
+    if (machine === undefined) throw new Error('the template has no machine');
+    const sfn = new SFNClient(clientOf(runtime, 'api'));
     for (let round = 0; round < 5; round += 1) {
       const session = await service.session();
       const thread = session.replace(/^sesn_/, 'sthr_');

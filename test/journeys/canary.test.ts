@@ -13,7 +13,7 @@ describe('a canary text in a message, a system prompt and a tool output', () => 
   const errors: string[] = [];
   const results: string[] = [];
   beforeAll(async () => {
-    service = await startService({ retryIntervalMs: 20 });
+    service = await startService();
     const { agents, environments, sessions } = service.client.beta;
     const agent = await agents.create({
       name: 'Ada',

@@ -13,6 +13,7 @@ import { chooseSandbox } from '#infra/local/tasks/choose-sandbox.ts';
 import { startStandIn, type StandIn } from '#test/model/stand-in.ts';
 import { runFolder } from '#test/run-cache.ts';
 import { CDK_OUT } from '#test/synth.ts';
+import { tableIn } from '#test/runtime/clients.ts';
 import { startWatchedRuntime, type WatchedRuntime } from '#test/runtime/watched-runtime.ts';
 
 export interface Lent {
@@ -29,16 +30,18 @@ interface RuntimeWishes {
   readonly standIn: StandIn;
   /** @default any free port */
   readonly port?: number | undefined;
-  readonly retryIntervalMs?: number | undefined;
 }
 
+/** Step Functions waits for seconds before it repeats a state that failed. Tests that kill functions cannot. */
+const RETRY_INTERVAL_MS = 20;
+
 export async function startRuntimeFor(wishes: RuntimeWishes): Promise<WatchedRuntime> {
-  const { cdkOut, data, standIn, port = 0, retryIntervalMs } = wishes;
+  const { cdkOut, data, standIn, port = 0 } = wishes;
   return startWatchedRuntime({
     ...{ cdkOut, data, port },
     sandbox: await chooseSandbox({ asked: null, realModel: false }),
     model: { baseUrl: standIn.url, apiKey: 'sk-test' },
-    ...(retryIntervalMs === undefined ? {} : { retryIntervalMs }),
+    retryIntervalMs: RETRY_INTERVAL_MS,
   });
 }
 
@@ -86,11 +89,10 @@ async function end({ runtime, standIn, data }: Resting): Promise<void> {
 }
 
 /** The service itself issues only the first key, so this writes the row of another one into the engine. */
-async function newWorkspaceKey({ aws, template }: WatchedRuntime): Promise<string> {
-  const dynamodb = engineClient({ aws, template });
-  const [table] = template.functions.flatMap(({ environment }) => environment['RECORDS_TABLE'] ?? []);
+async function newWorkspaceKey(runtime: WatchedRuntime): Promise<string> {
+  const dynamodb = engineClient(runtime);
   const [secret, id] = [randomUUID(), randomUUID().replaceAll('-', '').slice(0, 22)];
-  await createApiKeys(dynamodb, table ?? '').issue(secret, {
+  await createApiKeys(dynamodb, tableIn(runtime, 'RECORDS_TABLE')).issue(secret, {
     id: ApiKeyId.parse(`apikey_01${id}`),
     workspace: WorkspaceId.parse(`wrkspc_01${id}`),
     createdAt: Instant.parse(new Date().toISOString()),

@@ -2,13 +2,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { stackAssembly } from '#test/infra/synthesized.ts';
 import { closeUnrefused, createCases, says } from '#test/journeys/cases.ts';
 import { follow, type Follower } from '#test/journeys/follower.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
 import { ELICITATION } from '#test/mcp/fx-tools.ts';
 import { startFx, type Fx } from '#test/mcp/fx.ts';
-import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
 const CANARY = 'canary-0f9e8d7c6b5a493827161504f3e2d1c0';
 
@@ -19,8 +17,7 @@ describe('calls of MCP tools', () => {
   let roles: { readonly agent: string; readonly environment_id: string; readonly vault_ids: string[] };
   beforeAll(async () => {
     fx = await startFx({ tokens: { [CANARY]: [] } });
-    const cdkOut = stackAssembly({ mcp: { allow: ALLOW_HERE } });
-    service = await startService({ script: cases.script, cdkOut });
+    service = await startService({ script: cases.script });
     const { agents, environments, vaults } = service.client.beta;
     const toolset = { type: 'mcp_toolset' as const, mcp_server_name: 'fx' };
     const allowed = { enabled: true, permission_policy: { type: 'always_allow' as const } };

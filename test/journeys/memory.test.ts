@@ -7,7 +7,7 @@ import { ofType, startService, textOf, type Service } from '#test/journeys/servi
 let service: Service;
 let beta: Anthropic['beta'];
 beforeAll(async () => {
-  service = await startService({ retryIntervalMs: 50 });
+  service = await startService();
   beta = service.client.beta;
 });
 afterAll(() => service.close());

@@ -22,7 +22,7 @@ describe('an environment with packages', () => {
   let service: Service;
   beforeAll(async () => {
     const cdkOut = appAssembly({ packages: JSON.stringify(sourcesOfThisMachine()) });
-    service = await startService({ cdkOut, retryIntervalMs: 50 });
+    service = await startService({ cdkOut });
   });
   afterAll(() => service.close());
 

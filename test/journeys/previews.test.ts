@@ -43,7 +43,7 @@ function snapshots(frames: readonly Frame[]): readonly string[] {
 describe('previews through the official SDK', () => {
   let service: Service;
   beforeAll(async () => {
-    service = await startService({ retryIntervalMs: 10 });
+    service = await startService();
   });
   beforeEach(() => service.runtime.faults.disarm());
   afterAll(async () => service.close());

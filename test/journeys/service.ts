@@ -39,7 +39,6 @@ export interface ServiceOptions {
   readonly standIn?: StandIn;
   /** Uses a template with other options. */
   readonly cdkOut?: string;
-  readonly retryIntervalMs?: number;
   /** @default a free port */
   readonly port?: number;
   /** The client is the plain SDK. Measurements need this, because the contract check would be measured too. */
@@ -116,10 +115,10 @@ async function runtimeFor({ script, ...options }: ServiceOptions): Promise<Lent>
     lent.standIn.restart(script);
     return lent;
   }
-  const { cdkOut = CDK_OUT, port, retryIntervalMs } = options;
+  const { cdkOut = CDK_OUT, port } = options;
   const standIn = options.standIn ?? (await startStandIn(script === undefined ? {} : { script }));
   const data = options.data ?? mkdtempSync(join(tmpdir(), 'brainstem-'));
-  const runtime = await startRuntimeFor({ cdkOut, data, port, standIn, retryIntervalMs });
+  const runtime = await startRuntimeFor({ cdkOut, data, port, standIn });
   return {
     ...{ runtime, standIn, data },
     async close() {

@@ -14,7 +14,7 @@ describe('a session with files', () => {
   /** For bytes, which come from the bucket and not from an operation of the contract. */
   let plain: Anthropic['beta'];
   beforeAll(async () => {
-    service = await startService({ retryIntervalMs: 50 });
+    service = await startService();
     beta = service.client.beta;
     const { baseUrl: baseURL, apiKey } = service.runtime;
     plain = new Anthropic({ baseURL, apiKey }).beta;

@@ -22,7 +22,7 @@ describe('a skill', () => {
   let service: Service;
   let beta: Anthropic['beta'];
   beforeAll(async () => {
-    service = await startService({ retryIntervalMs: 50 });
+    service = await startService();
     beta = service.client.beta;
   });
   afterAll(() => service.close());

@@ -1,7 +1,5 @@
 /** The whole service on a template that may reach MCP servers on this machine, and one such server. */
-import { engineClient } from '#test/runtime/engine-client.ts';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { paginateScan } from '@aws-sdk/client-dynamodb';
 import { USER_KEY } from '#contract/vaults.ts';
@@ -11,6 +9,7 @@ import { stackAssembly } from '#test/infra/synthesized.ts';
 import { startService, type Service, type ServiceOptions } from '#test/journeys/service.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 import { startFx, type Fx, type FxOptions } from '#test/mcp/fx.ts';
+import { engineClient } from '#test/runtime/engine-client.ts';
 import { IDLE_STREAM_SECONDS } from '#test/synth.ts';
 
 type Policy = 'always_allow' | 'always_ask' | 'auto';
@@ -63,15 +62,13 @@ export const mcp = (tool: string, input: Readonly<Record<string, unknown>> = {})
 });
 
 export async function startMcpService(options: McpServiceOptions = {}): Promise<McpService> {
-  const data = mkdtempSync(join(tmpdir(), 'brainstem-mcp-'));
-  const fx = await startFx(options.fx);
-  const cdkOut = stackAssembly({
-    mcp: { allow: ALLOW_HERE },
-    idleStreamSeconds: IDLE_STREAM_SECONDS,
-    ...options.props,
-    ...options.propsFor?.(fx),
+  const { fx: fxOptions, props, propsFor, ...others } = options;
+  const fx = await startFx(fxOptions);
+  const wishes = { ...props, ...propsFor?.(fx) };
+  const service = await startService({
+    ...others,
+    ...(Object.keys(wishes).length > 0 && { cdkOut: assemblyWith(wishes) }),
   });
-  const service = await startService({ retryIntervalMs: 20, ...options, cdkOut, data: join(data, 'run') });
   const { agents, environments, sessions, vaults } = service.client.beta;
 
   const vaultOf = async (user: string) =>
@@ -112,8 +109,8 @@ export async function startMcpService(options: McpServiceOptions = {}): Promise<
       });
       return { status: response.status, body: await response.json() };
     },
-    written: () => filesBelow(join(data, 'run'), (name) => !isSecret(name)),
-    secretFiles: () => filesBelow(join(data, 'run'), isSecret),
+    written: () => filesBelow(service.data, (name) => !isSecret(name)),
+    secretFiles: () => filesBelow(service.data, isSecret),
     rows: () => rowsOf(service),
     executed() {
       const { template, aws } = service.runtime;
@@ -121,13 +118,14 @@ export async function startMcpService(options: McpServiceOptions = {}): Promise<
       return JSON.stringify(executions.map((one) => [one, aws.stepFunctions.history(one.arn)]));
     },
     async close() {
-      await service.close().finally(async () => {
-        await fx.close();
-        rmSync(data, { recursive: true, force: true });
-      });
+      await service.close().finally(() => fx.close());
     },
   };
 }
+
+/** The template of the service tests with more options. */
+const assemblyWith = (props: BrainstemProps): string =>
+  stackAssembly({ mcp: { allow: ALLOW_HERE }, idleStreamSeconds: IDLE_STREAM_SECONDS, ...props });
 
 const isSecret = (name: string) => name.startsWith('secrets/');
 
@@ -137,7 +135,6 @@ function filesBelow(root: string, isWanted: (name: string) => boolean): Readonly
   return new Map(files.map((name) => [name, readFileSync(join(root, name), 'latin1')]));
 }
 
-/** Reads the engine itself, so that no role's rights hide an item. */
 async function rowsOf({ runtime }: Service): Promise<ReadonlyMap<string, string>> {
   const dynamodb = engineClient(runtime);
   const tables = await Promise.all(
