@@ -24,8 +24,11 @@ export async function auditOf({ runtime }: Service, session: string): Promise<re
 }
 
 async function recordsOf({ baseUrl, apiKey }: Service['runtime']): Promise<readonly AuditRecord[]> {
-  const records = await Array.fromAsync(readService(baseUrl, apiKey), ({ value }) => value);
-  return records.flatMap((record) => (record === undefined ? [] : [AuditRecord.parse(record)]));
+  const records: AuditRecord[] = [];
+  for await (const { value } of readService(baseUrl, apiKey)) {
+    if (value !== undefined) records.push(AuditRecord.parse(value));
+  }
+  return records;
 }
 
 /** Gives each chain a record: the first one of a chain costs one write more, and tests count writes. */
