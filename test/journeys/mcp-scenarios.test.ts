@@ -6,6 +6,7 @@ import { MetMcpServer } from '#contract/mcp-servers.ts';
 import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
 import { ELICITATION } from '#test/mcp/fx-tools.ts';
 import { startFx, type Fx } from '#test/mcp/fx.ts';
+import { ALLOW_HERE } from '#test/mcp/listening.ts';
 import { mcp, startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
 import { bash, calling } from './scripts.ts';
 import { ofType, textOf } from './service.ts';
@@ -16,6 +17,8 @@ const canary = (name: string) => `canary-${name}-${randomBytes(12).toString('hex
 
 const TOKEN = canary('bearer');
 const OAUTH = { access: canary('access'), refresh: canary('refresh'), client: canary('client') };
+/** More calls than any other user of this file makes, and fewer than scenario 40 makes. */
+const PER_MINUTE = 12;
 const SECRETS = [TOKEN, ...Object.values(OAUTH)];
 
 let service: McpService;
@@ -23,7 +26,10 @@ let as: AuthorizationServer;
 let other: Fx;
 beforeAll(async () => {
   [service, as, other] = await Promise.all([
-    startMcpService({ fx: { tokens: { [TOKEN]: [] } } }),
+    startMcpService({
+      fx: { tokens: { [TOKEN]: [] } },
+      props: { mcp: { allow: ALLOW_HERE, callsPerMinute: PER_MINUTE } },
+    }),
     startAuthorizationServer(),
     startFx({ tokens: {} }),
   ]);
@@ -312,9 +318,9 @@ describe('scenario 40: more calls at once than a user may make in a minute', () 
   it('are made up to the limit, and the others get the time to wait', async () => {
     const session = await service.mcpSession({ vaults: [await service.vaultWith('dave', TOKEN)] });
     const before = service.fx.calls('sum').length;
-    const calls = Array.from({ length: 18 }, (_, a) => mcp('sum', { a, b: 0 }));
+    const calls = Array.from({ length: PER_MINUTE + 6 }, (_, a) => mcp('sum', { a, b: 0 }));
     service.standIn.script(calling(...calls));
-    // After eight of them the limit is spent, and the others find nothing left, however slowly they are made.
+    // After eight of them the others find nothing left, however slowly they are made.
     service.fx.intercept = async () => {
       if (service.fx.calls('sum').length >= before + 8) await spendLimits(service);
       return undefined;
