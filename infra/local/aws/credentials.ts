@@ -22,8 +22,6 @@ interface Issued {
   readonly caller: Caller;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  /** A presigned URL was used, so others than the caller know the id, and each signature is verified. */
-  isShown: boolean;
 }
 
 export interface Callers {
@@ -31,12 +29,7 @@ export interface Callers {
   find(accessKeyId: string): Issued | null;
 }
 
-/**
- * The access key id alone proves the caller, and the signature is not verified: the id has 80 random bits, exists only in
- * this process and in the one worker it was issued to, and travels over the loopback interface. A program that knows it
- * knows the secret key too, so verifying a signature would add work to every call and no proof. That ends with the first presigned URL
- * of the id: a build of packages uses one before it runs any code of strangers.
- */
+/** A presigned URL shows the access key id to its bearer, so an id proves nothing: each request is judged by its signature. */
 export function createCallers(): Callers {
   const byWorker = new Map<string, Issued>();
   const byId = new Map<string, Issued>();
@@ -46,7 +39,7 @@ export function createCallers(): Callers {
       const known = byWorker.get(worker);
       if (known !== undefined) return known;
       const accessKeyId = `AKIA${randomBytes(10).toString('hex').toUpperCase()}`;
-      const issued = { caller, accessKeyId, secretAccessKey: randomBytes(30).toString('base64url'), isShown: false };
+      const issued = { caller, accessKeyId, secretAccessKey: randomBytes(30).toString('base64url') };
       byWorker.set(worker, issued);
       byId.set(accessKeyId, issued);
       return issued;

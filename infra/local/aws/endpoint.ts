@@ -64,7 +64,7 @@ async function serve(endpoint: Endpoint, incoming: IncomingMessage, outgoing: Se
     const { service, issued } = knownSigner(endpoint, head, credential?.accessKeyId ?? null);
     const request = await received(service, head, incoming);
     try {
-      if (authorization !== undefined && issued.isShown) checkSigned(request, issued.secretAccessKey);
+      if (authorization !== undefined) checkSigned(request, issued.secretAccessKey);
       const { caller } = issued;
       await send(outgoing, await call(endpoint, service, { ...request, operation: service.operation(head), caller }));
     } finally {
@@ -93,10 +93,7 @@ function knownSigner(endpoint: Endpoint, head: RequestHead, accessKeyId: string 
   if (service === undefined) {
     throw new AwsFault('UnknownOperationException', `${head.service} is not among the services played here`);
   }
-  if (head.headers['authorization'] === undefined) {
-    checkPresigned(head, issued.secretAccessKey, Date.now());
-    issued.isShown = true;
-  }
+  if (head.headers['authorization'] === undefined) checkPresigned(head, issued.secretAccessKey, Date.now());
   return { service, issued };
 }
 

@@ -32,8 +32,16 @@ export function signatureOf(request: CanonicalRequest, secretAccessKey: string):
   return hmac(signingKey(request.scope, secretAccessKey), text).toString('hex');
 }
 
+/** A caller signs everything of one day for one service with the same key. */
+const signingKeys = new Map<string, Buffer>();
+
 function signingKey(scope: string, secretAccessKey: string): Buffer {
-  return scope.split('/').reduce<Buffer>((key, part) => hmac(key, part), Buffer.from(`AWS4${secretAccessKey}`));
+  const name = `${scope} ${secretAccessKey}`;
+  const known = signingKeys.get(name);
+  if (known !== undefined) return known;
+  const key = scope.split('/').reduce<Buffer>((made, part) => hmac(made, part), Buffer.from(`AWS4${secretAccessKey}`));
+  signingKeys.set(name, key);
+  return key;
 }
 
 /** Every service but S3 signs the path encoded once more than it is sent. */

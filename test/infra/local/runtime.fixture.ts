@@ -9,18 +9,20 @@ import { writeCdkOut } from './cdk-out.fixture.ts';
  */
 const CODE = `
 import { existsSync } from 'node:fs';
-const { AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_REGION, POWERTOOLS_SERVICE_NAME } = process.env;
+import { AwsV4Signer } from ${JSON.stringify(import.meta.resolve('aws4fetch'))};
+const { AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, POWERTOOLS_SERVICE_NAME } = process.env;
 async function aws({ service, target, body }) {
-  const response = await fetch(AWS_ENDPOINT_URL, {
-    method: 'POST',
-    headers: {
-      authorization: \`AWS4-HMAC-SHA256 Credential=\${AWS_ACCESS_KEY_ID}/20260101/\${AWS_REGION}/\${service}/aws4_request, SignedHeaders=host, Signature=0\`,
-      'content-type': 'application/x-amz-json-1.0',
-      'x-amz-date': '20260101T000000Z',
-      'x-amz-target': target,
-    },
+  const signer = new AwsV4Signer({
+    url: AWS_ENDPOINT_URL,
+    accessKeyId: AWS_ACCESS_KEY_ID,
+    secretAccessKey: AWS_SECRET_ACCESS_KEY,
+    region: AWS_REGION,
+    service,
+    headers: { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': target },
     body: JSON.stringify(body),
   });
+  const { url, ...signed } = await signer.sign();
+  const response = await fetch(url, signed);
   return { status: response.status, answer: await response.json() };
 }
 async function api(event) {

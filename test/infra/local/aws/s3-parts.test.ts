@@ -12,6 +12,7 @@ import {
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
+import { AwsV4Signer } from 'aws4fetch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPresigner } from '#aws/presign.ts';
 import { removeScratchDirs, startWorld, type AwsWorld } from '#test/infra/local/aws/aws.fixture.ts';
@@ -214,6 +215,20 @@ test.each<[string, (url: string) => [string, RequestInit], number, string]>([
   const response = await fetch(url, { method: 'PUT', ...init });
   expect([response.status, await response.text()]).toEqual([status, expect.stringContaining(said)]);
   if (status === 200) expect(response.headers.get('etag')).toBe(`"${md5(Buffer.from('hello')).toString('hex')}"`);
+});
+
+test('the access key id that a URL shows is no proof, used or not: each request is judged by its signature', async () => {
+  const own = await startWorld();
+  const { endpoint, region, credentials } = own.as('Api');
+  const { accessKeyId, secretAccessKey } = credentials;
+  const sent = (headers: Record<string, string>) => fetch(`${endpoint}/${Bucket}?list-type=2`, { headers });
+  const forged = `AWS4-HMAC-SHA256 Credential=${accessKeyId}/20261130/${region}/s3/aws4_request, SignedHeaders=host, Signature=0`;
+  const refused = await sent({ authorization: forged });
+  expect([refused.status, await refused.text()]).toEqual([403, expect.stringContaining('SignatureDoesNotMatch')]);
+  const url = `${endpoint}/${Bucket}?list-type=2`;
+  const signed = await new AwsV4Signer({ url, accessKeyId, secretAccessKey, region, service: 's3' }).sign();
+  expect((await sent(Object.fromEntries(signed.headers))).status).toBe(200);
+  await own.aws.close();
 });
 
 test('a large object goes to disk and comes back as a stream, and one that breaks off is not there', async () => {
