@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 /** Each batch costs the start of a program, and the runtime seldom has more calls to the engine under way. */
 const BATCH = 8;
 /** A child that has handed over nothing for so long is ended, and the engine starts again. */
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 60_000;
 
 const ENDED = 'the DynamoDB engine has ended';
 
@@ -28,14 +28,18 @@ export function takeConnections(child: ChildProcess): () => Promise<Socket> {
     child.stdin?.write(`${BATCH}\n`);
   }
 
-  function take(_message: unknown, socket: unknown): void {
-    if (!(socket instanceof Socket)) return;
-    batch.open -= 1;
+  function give(socket: Socket): void {
     // An idle connection that breaks is found by its state.
     socket.on('error', () => undefined);
     const first = waiting.shift();
     if (first === undefined) ready.push(socket);
     else first.resolve(socket);
+  }
+
+  function take(_message: unknown, socket: unknown): void {
+    batch.open -= 1;
+    // A connection that broke on its way comes as nothing.
+    if (socket instanceof Socket) give(socket);
     if (batch.open > 0) return;
     clearTimeout(batch.limit);
     child.send('taken', () => undefined);

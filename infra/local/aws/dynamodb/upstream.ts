@@ -32,9 +32,12 @@ export function placeAt(endpoint: string): Place {
   return { endpoint, agent };
 }
 
+/** The engine makes one write after another, so more connections make nothing faster, and each takes time to be handed over. */
+const MAX_CONNECTIONS = 16;
+
 /** The engine has no address: the name is one that HTTP demands. */
 export function placeOf(engine: Pick<Engine, 'connect'>): Place {
-  const agent = new HttpAgent({ keepAlive: true });
+  const agent = new HttpAgent({ keepAlive: true, maxSockets: MAX_CONNECTIONS });
   agent.createConnection = (_options, made) => {
     // The agent reads the connection only where there is no error.
     engine.connect().then(
