@@ -206,7 +206,7 @@ async function reach(
       const changes = changed > 0 ? await takeChanges(world, recipient) : undefined;
       return { ...response, notes: [...notes, ...(changes?.notes ?? [])], changes };
     }
-    const next = await nextRequest(world, recipient, { reply, request, isLast: givings === MOST_GIVINGS });
+    const next = await nextRequest(world, recipient, { reply, request, givings });
     if ('refusal' in next) return refused(next.refusal);
     request = next.request;
     listened ||= reply.status === 'interrupted';
@@ -228,8 +228,8 @@ const refused = (output: string): Reached => ({ output, isError: true, served: '
 
 interface NotTaken extends Pick<CallToSend, 'request'> {
   readonly reply: Exclude<SandboxReply, { status: 'answered' }>;
-  /** Contents were given often enough. */
-  readonly isLast: boolean;
+  /** How often contents were given. */
+  readonly givings: number;
 }
 
 /** What a sandbox that did not take the call is asked next; words for the model when it will not take it. */
@@ -238,7 +238,7 @@ type NextRequest = Pick<NotTaken, 'request'> | { readonly refusal: string };
 async function nextRequest(
   world: ExecuteWorld,
   recipient: Recipient,
-  { reply, request, isLast }: NotTaken,
+  { reply, request, givings }: NotTaken,
 ): Promise<NextRequest> {
   switch (reply.status) {
     case 'refused': {
@@ -251,7 +251,7 @@ async function nextRequest(
       return next === null ? { refusal: NOT_MADE } : { request: next };
     }
     case 'awaits contents':
-      return withContents(world, recipient, { request, isLast });
+      return withContents(world, recipient, { request, givings });
     case 'unreachable':
     case 'interrupted':
       return { request };
@@ -261,18 +261,19 @@ async function nextRequest(
 }
 
 /**
- * Gives the contents of the session as it is then, and names their version: two calls that began at different heads must
- * not give their sandbox two versions in turn.
+ * Gives the contents and names their version. From the second time on it is the version of the newest head: two calls that
+ * began at different heads must not give their sandbox two versions in turn.
  */
 async function withContents(
   world: ExecuteWorld,
   recipient: Recipient,
-  { request, isLast }: Pick<NotTaken, 'request' | 'isLast'>,
+  { request, givings }: Pick<NotTaken, 'request' | 'givings'>,
 ): Promise<NextRequest> {
   const { contents: asked, ...without } = request;
-  const head = asked === undefined ? null : await world.log.head(recipient.key);
+  const isLast = givings === MOST_GIVINGS;
+  const head = givings === 0 ? null : await world.log.head(recipient.key);
   const latest = head === null ? recipient : { ...recipient, state: head.state };
-  const version = head === null ? null : contentsVersion(latest);
+  const version = asked === undefined ? null : contentsVersion(latest);
   // It asks for none, and the sandbox lacks what it was started for all the same.
   const given = version === null ? TAKES_NOTHING : await giveContents(world, version, latest);
   switch (given.status) {
