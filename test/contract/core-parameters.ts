@@ -28,6 +28,12 @@ const PAST = '2020-01-01T00:00:00Z';
 export const FUTURE = '2100-01-01T01:00:00+01:00';
 export const TEXT = { type: 'text', text: 'hi' } as const;
 export const MESSAGE: UserMessage = { type: 'user.message', content: [TEXT] };
+export const OUTCOME = {
+  type: 'user.define_outcome' as const,
+  description: 'A report',
+  rubric: { type: 'text' as const, content: 'It has a title.' },
+  max_iterations: 1,
+};
 
 export const TOOL = {
   type: 'custom' as const,

@@ -16,6 +16,7 @@ import {
   HEADERS,
   MCP_TOOLSET,
   MESSAGE,
+  OUTCOME,
   SERVER,
   SESSION,
   SESSION_UPDATE,
@@ -337,6 +338,18 @@ export const ROWS: readonly Row[] = [
       ]);
     },
     { data: [{ type: 'user.custom_tool_result', content: [TEXT], is_error: false, processed_at: expect.any(String) }] },
+  ),
+  row(
+    'POST /v1/sessions/{session_id}/events, user.define_outcome',
+    async ({ service, client, session }) => {
+      const id = await session();
+      const answer = await sent(service, id, [OUTCOME]);
+      return [answer, await client.sessions.retrieve(id, HEADERS)];
+    },
+    [
+      { data: [{ ...OUTCOME, outcome_id: expect.stringMatching(/^outc_/) }] },
+      { outcome_evaluations: [{ description: OUTCOME.description, iteration: 0, result: 'failed' }] },
+    ],
   ),
   row(
     'POST /v1/sessions/{session_id}/events, system.message',

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { PutItemCommand, TransactionConflictException } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EnvironmentId, SessionId, WorkspaceId } from '#contract/ids.ts';
+import { EnvironmentId, EventId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
@@ -12,6 +12,7 @@ import type { Command } from '#core/session/commands.ts';
 import { createSession } from '#core/session/create.ts';
 import { NO_USAGE } from '#core/session/usage.ts';
 import { AGENT, send, sends, steadyStamp } from '#test/functions/core/given.ts';
+import { outcome } from '#test/functions/core/outcomes.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const WORKSPACE = WorkspaceId.parse('wrkspc_1');
@@ -150,6 +151,32 @@ describe('a session', () => {
     middlewareStack.remove('capacity');
     expect(reads.map(({ command }) => command)).toEqual(['QueryCommand', 'BatchGetItemCommand', 'GetItemCommand']);
     expect(reads[1]?.units).toBe(((reads[2]?.units ?? 0) / 2) * made.length);
+  });
+
+  it('shows its outcomes, from the append on that tells of them, alone and in a list', async () => {
+    const workspace = WorkspaceId.parse('wrkspc_outcomes');
+    const { sessions, session, change, details } = await largeSession(workspace);
+    const request = EventId.parse('sevt_request');
+    const shown = async () => (await sessions.find(workspace, session))?.outcomes;
+    expect(await shown()).toEqual([]);
+    await change(sends(outcome('A report')));
+    expect(await shown()).toMatchObject([{ description: 'A report', result: 'pending', explanation: null }]);
+    await change({ do: 'claim', request, taken: [] });
+    expect(await shown()).toMatchObject([{ result: 'running', iteration: 0 }]);
+    await change({ do: 'give up', cause: 'attempts', taken: [] });
+    await change(sends(outcome('A table'), { type: 'user.interrupt' }, outcome('A chart')));
+    const expected = [
+      { description: 'A report', result: 'failed', explanation: expect.any(String), completed_at: expect.any(String) },
+      { description: 'A table', result: 'interrupted', explanation: expect.any(String) },
+      { description: 'A chart', result: 'pending', explanation: null, completed_at: null },
+    ];
+    expect(await shown()).toMatchObject(expected);
+    expect((await sessions.list({ ...ALL, workspace })).rows.map(({ item }) => item.outcomes)).toMatchObject([
+      expected,
+    ]);
+    await change(sends({ type: 'user.interrupt' }));
+    expect((await sessions.archive(workspace, session, AT))?.outcomes).toHaveLength(3);
+    expect((await sessions.find(workspace, session))?.details).toEqual(details);
   });
 
   it('that is half removed is neither found nor listed', async () => {

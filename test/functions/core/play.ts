@@ -12,6 +12,7 @@ import {
   closed,
   heard,
   isActive,
+  ITERATIONS,
   lost,
   NEW,
   resumed,
@@ -25,12 +26,14 @@ import {
   type Reference,
   type ReferenceCall,
 } from '#test/functions/core/reference.ts';
+import { outcome, verdict } from '#test/functions/core/outcomes.ts';
 import { createStage, type Execution, type Fate, type Stage } from '#test/functions/core/stage.ts';
 
 /** `of` picks one of the latest calls, or of the live executions. */
 export type Said =
   | { readonly type: 'message' }
   | { readonly type: 'interrupt' }
+  | { readonly type: 'outcome' }
   | { readonly type: 'confirmation'; readonly of: number; readonly allow: boolean }
   | { readonly type: 'result'; readonly of: number };
 export type Tool = 'bash' | 'read' | 'weather' | 'unheard-of' | 'mcp__tracker__find' | 'mcp__tracker__drop';
@@ -156,7 +159,7 @@ async function performSend(play: Play, what: Extract<Action, { do: 'send' }>): P
 }
 
 function eventsOf(play: Play, event: Said): readonly ClientEvent[] {
-  if (event.type === 'interrupt') return [{ type: 'interrupt' }];
+  if (event.type === 'interrupt' || event.type === 'outcome') return [{ type: event.type }];
   if (event.type === 'message') {
     play.messages += 1;
     return [{ type: 'message', text: `m${play.messages}` }];
@@ -177,6 +180,8 @@ export function inputOf(event: ClientEvent): EventInput {
       return says(event.text);
     case 'interrupt':
       return { type: 'user.interrupt' };
+    case 'outcome':
+      return outcome('A report', 'It is good.', ITERATIONS);
     case 'confirmation':
       return { type: 'user.tool_confirmation', tool_use_id: event.call, result: event.allow ? 'allow' : 'deny' };
     case 'result':
@@ -248,7 +253,9 @@ async function performTurn(play: Play, execution: Execution, dies: Fate): Promis
     play.now = first === undefined ? unlisted : closed(play.now, first);
   }
   const asked = stage.requests[before];
-  if (asked !== undefined) expect(textsIn(asked).filter(isMessage)).toEqual(shown(play.now));
+  const isOfGrader = asked?.tools.some(({ name }) => name === 'verdict') === true;
+  // The grader sees nothing of the conversation.
+  if (asked !== undefined) expect(textsIn(asked).filter(isMessage)).toEqual(isOfGrader ? [] : shown(play.now));
 }
 
 /** For each call that can be made: a name for this wait, which no other wait may have. */
@@ -263,15 +270,25 @@ function noteGiven({ given, now }: Play, { hands }: Execution): void {
 async function performHearing(
   play: Play,
   execution: Execution,
-  { says: what, fate: dies }: Extract<Action, { do: 'work' }>,
+  { says, fate: dies }: Extract<Action, { do: 'work' }>,
 ): Promise<void> {
   const { stage } = play;
+  const what = fitting(says, play.now);
   const known = stage.events().length;
   await stage.hear(execution, reply(what, known), dies);
   if (dies === 'dies before') return;
   const open = usesIn(stage.events().slice(known)).flatMap(callOf);
   play.now = heard(play.now, execution.id, typeof what === 'string' ? { type: what } : { type: 'calls', open });
   noteGiven(play, execution);
+}
+
+/** An agent gives no verdict. Where a request may hold no message, what is left out of it is no rule of this model. */
+function fitting(says: Saying, { outcome, outcomes }: Reference): Saying {
+  const isOfGrader = outcome?.stage === 'evaluating';
+  if (!isOfGrader && (says === 'satisfied' || says === 'needs revision')) return 'text';
+  // Agent and grader have a tool of this name.
+  if (isOfGrader && typeof says !== 'string' && says.every((name) => name === 'read')) return 'reading';
+  return says === 'refused input' && outcomes > 0 ? 'overloaded' : says;
 }
 
 function callOf(use: Use): readonly ReferenceCall[] {
@@ -296,6 +313,12 @@ function reply(what: Saying, unique: number): ModelAnswer | Fault {
       return answer();
     case 'refusal':
       return answer({ stopReason: 'refusal' });
+    case 'satisfied':
+      return verdict('satisfied', 'All there.');
+    case 'reading':
+      return answer({ stopReason: 'tool_use', blocks: [toolUse('toolu_read', 'read', { path: 'report.md' })] });
+    case 'needs revision':
+      return verdict('needs_revision', 'Not all.');
     case 'overloaded':
       return new Fault('model_overloaded', 'busy');
     case 'refused request':

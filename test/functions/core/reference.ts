@@ -6,6 +6,7 @@ import type { StopReason } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { SessionStatus } from '#contract/sessions.ts';
 import { MAX_FAILURES } from '#core/session/commands.ts';
+import { MAX_OUTCOMES } from '#core/session/decide-outcome.ts';
 
 export interface ReferenceCall {
   readonly id: EventId;
@@ -16,6 +17,17 @@ export interface ReferenceCall {
   /** What it does in the sandbox; null for a call of another hand. */
   readonly effect: 'reads' | 'writes' | null;
 }
+
+export interface ReferenceOutcome {
+  readonly stage: 'pending' | 'running' | 'evaluating';
+  readonly iteration: number;
+  readonly malformed: number;
+  /** Messages that waited when the grader was asked last. */
+  readonly waiting: number;
+}
+
+/** Evaluations of each outcome. */
+export const ITERATIONS = 2;
 
 export interface Reference {
   readonly status: SessionStatus;
@@ -39,6 +51,10 @@ export interface Reference {
   readonly refusals: number;
   /** Of the texts, those that the next request leaves out: so many from this one on. */
   readonly hidden: { readonly from: number; readonly count: number };
+  /** The outcome that the agent works toward; null for none. */
+  readonly outcome: ReferenceOutcome | null;
+  /** How many outcomes the session was given. */
+  readonly outcomes: number;
   /** Messages that an exhausted turn took and did not answer. */
   readonly dropped: readonly string[];
 }
@@ -46,6 +62,7 @@ export interface Reference {
 export type ClientEvent =
   | { readonly type: 'message'; readonly text: string }
   | { readonly type: 'interrupt' }
+  | { readonly type: 'outcome' }
   | { readonly type: 'confirmation'; readonly call: EventId; readonly allow: boolean }
   | { readonly type: 'result'; readonly call: EventId };
 
@@ -54,7 +71,9 @@ export type Heard =
   | { readonly type: 'text' | 'refusal' }
   /** `open` are those of its calls that can be made or answered. */
   | { readonly type: 'calls'; readonly open: readonly ReferenceCall[] }
-  | { readonly type: 'overloaded' | 'refused request' | 'refused input' };
+  | { readonly type: 'overloaded' | 'refused request' | 'refused input' }
+  /** What the grader says. */
+  | { readonly type: 'satisfied' | 'needs revision' | 'reading' };
 
 export const NEW: Reference = {
   status: 'idle',
@@ -70,6 +89,8 @@ export const NEW: Reference = {
   hasCalls: false,
   refusals: 0,
   hidden: { from: 0, count: 0 },
+  outcome: null,
+  outcomes: 0,
   dropped: [],
 };
 
@@ -112,7 +133,7 @@ function concluded(before: Reference, now: Reference): Reference {
   if (isActive(now)) return now;
   if (blocked(now).length > 0) return now;
   const unblocked = blocked(before).length > 0 && now.stop === 'requires_action';
-  return unblocked || now.queue.length > 0 ? running(now) : now;
+  return unblocked || hasInput(now) ? running(now) : now;
 }
 
 function accepted(now: Reference, event: ClientEvent): Reference | 'refused' {
@@ -122,8 +143,16 @@ function accepted(now: Reference, event: ClientEvent): Reference | 'refused' {
       return { ...now, queue: [...now.queue, event.text] };
     case 'interrupt':
       // A session whose last call is answered in this request does not become idle before the interrupt.
-      if (!isActive(now) && now.stop !== 'requires_action') return now;
+      if (!isActive(now) && now.stop !== 'requires_action') return { ...now, outcome: null };
       return idle({ ...now, open: [] }, 'end_turn');
+    case 'outcome':
+      if (now.outcome !== null || now.outcomes === MAX_OUTCOMES) return 'refused';
+      if (!isActive(now) && blocked(now).length > 0) return 'refused';
+      return {
+        ...now,
+        outcomes: now.outcomes + 1,
+        outcome: { stage: 'pending', iteration: 0, malformed: 0, waiting: 0 },
+      };
     case 'confirmation':
       if (!waits(now, event.call, 'confirmation') && !waits(now, event.call, 'page')) return 'refused';
       return event.allow ? released(now, event.call) : closed(now, event.call);
@@ -136,7 +165,7 @@ function accepted(now: Reference, event: ClientEvent): Reference | 'refused' {
 
 export function archived(now: Reference): Reference | 'refused' {
   if (isActive(now)) return 'refused';
-  return { ...now, status: 'terminated' };
+  return { ...now, status: 'terminated', outcome: null };
 }
 
 /** A turn of a run begins; the hands of the calls in `unfinished` have ended. */
@@ -150,16 +179,24 @@ export function turned(
   if (now.open.length > 0) return idle(now, 'requires_action');
   const failures = now.failures + (now.asking === null ? 0 : 1);
   if (failures >= MAX_FAILURES) return idle(taken(now), 'retries_exhausted');
-  return { ...taken(now), status: 'running', listed: run, asking: turn, failures };
+  const asked = { status: 'running', asking: turn, failures } as const;
+  const { outcome } = now;
+  if (outcome?.stage === 'evaluating') return { ...now, ...asked, outcome: { ...outcome, waiting: now.queue.length } };
+  return { ...begun(taken(now)), ...asked, listed: run };
 }
 
 /** The model's answer to a turn. It has no effect when its request has ended meanwhile. */
 export function heard(before: Reference, turn: number, what: Heard): Reference {
   if (before.asking !== turn) return before;
   const now = { ...before, asking: null };
+  if (now.outcome?.stage === 'evaluating') return graded(now, now.outcome, what);
   switch (what.type) {
     case 'text':
       return rested(answered(now), 'end_turn');
+    case 'satisfied':
+    case 'needs revision':
+    case 'reading':
+      throw new TypeError('only a grader answers so');
     case 'refusal':
       return rested(answered(now), 'refusal');
     case 'calls':
@@ -173,6 +210,37 @@ export function heard(before: Reference, turn: number, what: Heard): Reference {
       return rested({ ...now, failures: now.failures + 1 }, 'retries_exhausted');
     case 'refused input':
       return refused({ ...now, failures: now.failures + 1, refusals: now.refusals + 1 });
+    default:
+      return what satisfies never;
+  }
+}
+
+/** The grader's answer leaves the agent's context as it is. */
+function graded(now: Reference, outcome: ReferenceOutcome, what: Heard): Reference {
+  const heard = { ...now, failures: 0 };
+  switch (what.type) {
+    case 'satisfied':
+      return rested({ ...heard, outcome: null }, 'end_turn');
+    case 'reading':
+      return heard;
+    case 'needs revision': {
+      const iteration = outcome.iteration + 1;
+      const next = { stage: 'running', iteration, malformed: 0, waiting: 0 } as const;
+      return { ...heard, outcome: iteration === ITERATIONS ? null : next };
+    }
+    case 'text':
+    case 'refusal':
+    case 'calls':
+      if (outcome.malformed > 0) return rested({ ...heard, outcome: null }, 'end_turn');
+      return { ...heard, outcome: { ...outcome, malformed: outcome.malformed + 1 } };
+    case 'overloaded':
+    case 'refused request':
+    case 'refused input': {
+      const failed = { ...now, failures: now.failures + 1 };
+      if (what.type === 'overloaded' && failed.failures < MAX_FAILURES) return { ...failed, status: 'rescheduling' };
+      // The turn ends, and takes the messages that it knew; one that came since is answered, after another evaluation.
+      return now.queue.length > outcome.waiting ? failed : idle(taken(failed), 'retries_exhausted');
+    }
     default:
       return what satisfies never;
   }
@@ -245,11 +313,23 @@ function taken(now: Reference): Reference {
   return { ...now, said: [...said, ...queue], queue: [], unanswered: unanswered + queue.length };
 }
 
-/** The session becomes idle unless a message waits. */
+function hasInput({ queue, outcome }: Reference): boolean {
+  return queue.length > 0 || outcome?.stage === 'pending';
+}
+
+/** A model request reads the definition. */
+function begun(now: Reference): Reference {
+  return now.outcome?.stage === 'pending' ? { ...now, outcome: { ...now.outcome, stage: 'running' } } : now;
+}
+
+/** The session becomes idle unless a message waits, or an outcome is to be evaluated. */
 function rested(now: Reference, stop: StopReason['type']): Reference {
-  return now.queue.length > 0 ? now : idle(now, stop);
+  if (hasInput(now)) return now;
+  if (now.outcome === null || stop !== 'end_turn') return idle(now, stop);
+  return { ...now, outcome: { ...now.outcome, stage: 'evaluating', malformed: 0 } };
 }
 
 function idle(now: Reference, stop: StopReason['type']): Reference {
-  return { ...unhidden(now), status: 'idle', stop, asking: null, failures: 0 };
+  const outcome = stop === 'requires_action' ? now.outcome : null;
+  return { ...unhidden(now), status: 'idle', stop, asking: null, failures: 0, outcome };
 }

@@ -21,6 +21,7 @@ import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { createSession } from '#core/session/create.ts';
 import { fold } from '#core/session/evolve.ts';
+import { outcomeChanges, viewOutcome, type OutcomeChange } from '#core/session/outcomes.ts';
 import { repair } from '#core/session/repair.ts';
 import { endWait, send } from '#core/session/send.ts';
 import {
@@ -123,6 +124,8 @@ export async function createStage(initial: readonly EventInput[]) {
   if (created.status === 'refused') throw new TypeError(created.message);
   log.create(KEY, fold(null, created.first.entries), created.first.entries);
   let row = rowOf(created.first.state);
+  /** What the item beside the row was told. */
+  const outcomes = new Map<number, OutcomeChange>();
 
   function portFor(actor: Actor): SessionLog {
     const alive = <Value>(value: Promise<Value>) => {
@@ -151,6 +154,9 @@ export async function createStage(initial: readonly EventInput[]) {
     appends.push(append.after.position + 1);
     const { after, state } = append;
     if (after.state.status !== state.status || after.state.run !== state.run) row = rowOf(state);
+    for (const [number, told] of outcomeChanges(after.state, append.entries)) {
+      outcomes.set(number, { ...outcomes.get(number), ...told });
+    }
     return appended;
   }
 
@@ -293,6 +299,7 @@ export async function createStage(initial: readonly EventInput[]) {
     executions,
     head,
     row: () => row,
+    outcomes: () => [...outcomes.values()].map(viewOutcome),
     appends,
     events: (): readonly SessionEvent[] => log.entries(KEY).flatMap((entry) => ('event' in entry ? [entry.event] : [])),
     /** Whether an execution of that name has ended. */

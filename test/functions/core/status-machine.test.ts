@@ -25,6 +25,7 @@ import {
 } from '#test/functions/core/play.ts';
 import { blocked, isActive, sent, type ClientEvent, type Reference } from '#test/functions/core/reference.ts';
 import type { Fate, Stage } from '#test/functions/core/stage.ts';
+import { follow as followOutcomes } from '#test/functions/core/outcomes.ts';
 import { propertyRuns } from '#test/property-runs.ts';
 import { follow } from '../../../functions/stream/follow.ts';
 import { NO_PREVIEWS } from '../../../functions/stream/watch-previews.ts';
@@ -49,6 +50,7 @@ const tools = fc.array(
 const saying: fc.Arbitrary<Saying> = fc.oneof(
   { weight: 5, arbitrary: tools },
   { weight: 3, arbitrary: fc.constant('text' as const) },
+  { weight: 2, arbitrary: fc.constantFrom('satisfied' as const, 'needs revision' as const) },
   {
     weight: 2,
     arbitrary: fc.constantFrom('refusal', 'overloaded', 'overloaded', 'refused request', 'refused input'),
@@ -56,7 +58,7 @@ const saying: fc.Arbitrary<Saying> = fc.oneof(
 );
 const said: fc.Arbitrary<Said> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ type: fc.constant('message' as const) }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('interrupt' as const) }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('interrupt' as const, 'outcome' as const) }) },
   { weight: 3, arbitrary: fc.record({ type: fc.constant('confirmation' as const), of: pick, allow: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ type: fc.constant('result' as const), of: pick }) },
 );
@@ -114,6 +116,8 @@ async function expectAgreement(play: Play): Promise<void> {
     isAsking: state.request !== null,
     open: state.calls.map(({ id, waitsFor, isSuspended }) => ({ id, waitsFor: isSuspended ? 'page' : waitsFor })),
     queued: state.queued.length,
+    outcome: state.outcome === undefined ? null : { stage: state.outcome.result, iteration: state.outcome.iteration },
+    outcomes: state.outcomes?.count ?? 0,
   }).toEqual({
     status: now.status,
     stop: now.stop,
@@ -122,6 +126,8 @@ async function expectAgreement(play: Play): Promise<void> {
     isAsking: now.asking !== null,
     open: now.open.map(({ id, waitsFor }) => ({ id, waitsFor })),
     queued: now.queue.length,
+    outcome: now.outcome === null ? null : { stage: now.outcome.stage, iteration: now.outcome.iteration },
+    outcomes: now.outcomes,
   });
   expect(fold(null, stage.log.entries(KEY)).state).toEqual(state);
   expect(events.flatMap((event) => STATUS[event.type] ?? []).at(-1) ?? 'idle').toBe(now.status);
@@ -132,6 +138,7 @@ async function expectAgreement(play: Play): Promise<void> {
   expectRow(stage, state);
   expectOrder(events);
   expectPairs(events, now);
+  expect(stage.outcomes()).toEqual(followOutcomes(events).map(({ evaluation }) => evaluation));
   await expectOneHistory(play, events);
 }
 
