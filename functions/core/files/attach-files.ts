@@ -64,8 +64,7 @@ export async function planAttachments(
   const stored = [...new Map(named.map((one) => [one.stored.file.id, one.stored])).values()];
   const judged = new Map(await Promise.all(stored.map(async (one) => [one.file.id, await judge(world, one)] as const)));
   const kindOf = ({ stored: { file } }: Named): Judged => judged.get(file.id) ?? OTHER;
-  const refused =
-    firstOf(named, (one) => unfitKind(one, kindOf(one), model)) ?? firstOf(named, tooMuch(kindOf, model)) ?? null;
+  const refused = firstOf(named, (one) => unfitKind(one, kindOf(one), model)) ?? firstOf(named, tooMuch(kindOf, model));
   if (refused !== null) return refused;
   const files: [FileId, HeldFile][] = [];
   const copies: FileCopy[] = [];
