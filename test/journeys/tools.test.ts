@@ -12,24 +12,40 @@ describe('each sandbox tool, in a real sandbox,', () => {
   });
   afterAll(async () => service.close());
 
-  async function resultOf(tool: ReplyTool) {
-    service.standIn.script(calling(tool));
+  /** The results of calls that the model makes in one answer. */
+  async function resultsOf(...tools: readonly ReplyTool[]) {
+    service.standIn.script(calling(...tools));
     const seen = await service.converse(session, 'go');
-    const [result] = ofType(seen, 'agent.tool_result');
-    return { text: textOf(result), isError: result?.is_error };
+    const results = ofType(seen, 'agent.tool_result');
+    return ofType(seen, 'agent.tool_use').map(({ id }) => {
+      const result = results.find((one) => one.tool_use_id === id);
+      return { text: textOf(result), isError: result?.is_error };
+    });
+  }
+
+  async function resultOf(tool: ReplyTool) {
+    const [result] = await resultsOf(tool);
+    return result ?? expect.fail('the call has no result');
   }
 
   it('writes, reads, edits, finds and searches files, and runs commands on them', async () => {
-    const write = await resultOf({ name: 'write', input: { file_path: 'notes/a.txt', content: 'alpha\nbeta\n' } });
-    expect(write).toMatchObject({ text: expect.stringContaining('wrote 11 bytes'), isError: false });
-    expect(await resultOf({ name: 'read', input: { file_path: 'notes/a.txt' } })).toMatchObject({
-      text: 'alpha\nbeta\n',
-    });
-    const edit = { file_path: 'notes/a.txt', old_string: 'beta', new_string: 'gamma' };
-    expect(await resultOf({ name: 'edit', input: edit })).toMatchObject({ isError: false });
-    expect((await resultOf({ name: 'grep', input: { pattern: 'gam+a' } })).text).toContain('2:gamma');
-    expect((await resultOf({ name: 'glob', input: { pattern: '**/*.txt' } })).text).toContain('notes/a.txt');
-    expect(await resultOf(bash('cat notes/a.txt'))).toMatchObject({ text: 'alpha\ngamma', isError: false });
+    const file_path = 'notes/a.txt';
+    const results = await resultsOf(
+      { name: 'write', input: { file_path, content: 'alpha\nbeta\n' } },
+      { name: 'read', input: { file_path } },
+      { name: 'edit', input: { file_path, old_string: 'beta', new_string: 'gamma' } },
+      { name: 'grep', input: { pattern: 'gam+a' } },
+      { name: 'glob', input: { pattern: '**/*.txt' } },
+      bash('cat notes/a.txt'),
+    );
+    expect(results).toMatchObject([
+      { text: expect.stringContaining('wrote 11 bytes'), isError: false },
+      { text: 'alpha\nbeta\n' },
+      { isError: false },
+      { text: expect.stringContaining('2:gamma') },
+      { text: expect.stringContaining('notes/a.txt') },
+      { text: 'alpha\ngamma', isError: false },
+    ]);
   });
 
   it('takes effect in the order in which the model wrote the calls of one answer', async () => {
@@ -45,14 +61,17 @@ describe('each sandbox tool, in a real sandbox,', () => {
   });
 
   it.skipIf(!inject('hasBubblewrap'))('writes below /mnt, in folders that are there and in new ones', async () => {
-    expect(await resultOf(bash('echo a > /mnt/session/outputs/a.txt && ls /mnt/user'))).toMatchObject({
-      isError: false,
-    });
-    for (const file_path of ['/mnt/session/outputs/b.txt', '/mnt/user/b.txt', '/mnt/data/new/b.txt']) {
-      expect(await resultOf({ name: 'write', input: { file_path, content: 'b' } })).toMatchObject({ isError: false });
-      expect((await resultOf({ name: 'read', input: { file_path } })).text).toBe('b');
-    }
-    expect((await resultOf(bash('cat /mnt/session/outputs/* /mnt/data/new/b.txt'))).text).toBe('a\nbb');
+    const paths = ['/mnt/session/outputs/b.txt', '/mnt/user/b.txt', '/mnt/data/new/b.txt'];
+    const [made, ...others] = await resultsOf(
+      bash('echo a > /mnt/session/outputs/a.txt && ls /mnt/user'),
+      ...paths.flatMap((file_path) => [
+        { name: 'write', input: { file_path, content: 'b' } },
+        { name: 'read', input: { file_path } },
+      ]),
+      bash('cat /mnt/session/outputs/* /mnt/data/new/b.txt'),
+    );
+    expect(made).toMatchObject({ isError: false });
+    expect(others).toMatchObject([...paths.flatMap(() => [{ isError: false }, { text: 'b' }]), { text: 'a\nbb' }]);
   });
 
   it('keeps the shell between calls', async () => {
