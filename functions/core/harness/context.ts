@@ -5,6 +5,7 @@
 import type { SessionAgent } from '#contract/agents.ts';
 import { isBlank } from '#contract/content.ts';
 import { eventIn, recordIn, type Entry, type RecordOf } from '#contract/entries.ts';
+import type { OutcomeDefinition } from '#contract/events.ts';
 import { resultFile } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ToolName } from '#contract/tools.ts';
@@ -15,7 +16,7 @@ import { admit, contentOf, cachedText, isThought, type Admitted, type Said } fro
 import { nameOf } from '#core/harness/attachments.ts';
 import { modelFields } from '#core/model/habits.ts';
 import { shorten, shownToModel } from '#core/model/shorten.ts';
-import { definitionMessage, evaluationMessage } from '#core/harness/outcome-messages.ts';
+import { definitionText, evaluationText } from '#core/harness/outcome-messages.ts';
 import { agentIn, agentOf, guideOf, offeredTools, toolsIn, withFiles } from '#core/model/slice.ts';
 
 /** From a slice of the log, which begins where the head's state says, to what the model is asked. */
@@ -128,9 +129,9 @@ function conversationIn(entries: readonly Entry[], leftOut: ReadonlySet<string>)
   for (const entry of entries) {
     if ('event' in entry) {
       said.push(...messageOf(entry, leftOut));
-      if (entry.event.type === 'user.define_outcome') defined = [definitionMessage(entry.event)];
+      if (entry.event.type === 'user.define_outcome') defined = [definitionMessage(entry.event, leftOut)];
       if (entry.event.type === 'span.outcome_evaluation_end') {
-        if (defined.length === 0) said.push(evaluationMessage(entry.event));
+        if (defined.length === 0) said.push(spoken(entry.event.id, evaluationText(entry.event), leftOut));
         defined = [];
       }
       continue;
@@ -147,7 +148,7 @@ function conversationIn(entries: readonly Entry[], leftOut: ReadonlySet<string>)
     // The summary does not cover messages that the model has not answered.
     if (record.kind === 'context.compacted') {
       const { outcome } = record;
-      answered = [summaryMessage(record), ...(outcome === undefined ? [] : [definitionMessage(outcome)])];
+      answered = [summaryMessage(record), ...(outcome === undefined ? [] : [definitionMessage(outcome, leftOut)])];
     }
   }
   return { answered, said };
@@ -174,6 +175,16 @@ type EventEntry = Extract<Entry, { event: unknown }>;
 function messageOf({ event, files }: EventEntry, leftOut: ReadonlySet<string>): readonly Said[] {
   if ((event.type !== 'user.message' && event.type !== 'system.message') || event.processed_at === null) return [];
   return [{ role: ROLES[event.type], parts: shownParts(event.id, withFiles(event.content, files), leftOut) }];
+}
+
+/** Before and after a compaction the definition is the same part of the log. */
+function definitionMessage(definition: OutcomeDefinition, leftOut: ReadonlySet<string>): Said {
+  return spoken(definition.outcome_id, definitionText(definition), leftOut);
+}
+
+/** A text that counts as the user's, and can be left out like one. */
+function spoken(source: string, text: string, leftOut: ReadonlySet<string>): Said {
+  return { role: 'user', parts: shownParts(source, [{ type: 'text', text }], leftOut) };
 }
 
 function shownParts(source: string, content: readonly ContentBlock[], leftOut: ReadonlySet<string>): Said['parts'] {

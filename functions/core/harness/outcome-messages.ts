@@ -1,10 +1,9 @@
 /** What the agent is told of the outcome that it works toward. */
 import type { EventOf, OutcomeDefinition, OutcomeResult } from '#contract/events.ts';
 import { OUTPUTS_DIR } from '#contract/hands.ts';
-import type { Said } from '#core/harness/gate.ts';
 
-export function definitionMessage({ description, rubric, max_iterations }: OutcomeDefinition): Said {
-  return message(`Work toward this outcome until it is reached:
+export function definitionText({ description, rubric, max_iterations }: OutcomeDefinition): string {
+  return `Work toward this outcome until it is reached:
 
 <outcome>
 ${description}
@@ -17,7 +16,7 @@ ${rubric.content}
 </rubric>
 
 The grader sees the files below ${OUTPUTS_DIR} and nothing else: neither this conversation nor other files. Save there all that is to be \
-judged.`);
+judged.`;
 }
 
 const NEXT: Readonly<Record<OutcomeResult, string>> = {
@@ -29,14 +28,10 @@ const NEXT: Readonly<Record<OutcomeResult, string>> = {
   interrupted: 'The outcome will not be judged: the user may ask for something else.',
 };
 
-export function evaluationMessage({ result, iteration, explanation }: EventOf<'span.outcome_evaluation_end'>): Said {
-  return message(`[The grader, evaluation ${iteration + 1}: ${result}] ${NEXT[result]}
+export function evaluationText({ result, iteration, explanation }: EventOf<'span.outcome_evaluation_end'>): string {
+  return `[The grader, evaluation ${iteration + 1}: ${result}] ${NEXT[result]}
 
 <explanation>
 ${explanation}
-</explanation>`);
-}
-
-function message(text: string): Said {
-  return { role: 'user', parts: [{ block: { type: 'text', text }, from: null }] };
+</explanation>`;
 }

@@ -5,6 +5,7 @@ import type { EventInput, EventOf, SessionEvent } from '#contract/events.ts';
 import { BlobKey } from '#contract/files.ts';
 import { EventId, FileId } from '#contract/ids.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
+import { createAttachedFiles } from '#core/harness/attached-files.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { blocksIn } from '#core/harness/gate.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
@@ -22,7 +23,6 @@ import {
   FULL,
   HANDS,
   KEY,
-  NO_FILES,
   NO_MCP,
   NO_OUTPUTS,
   NOW,
@@ -36,6 +36,7 @@ import {
   toolUse,
 } from '#test/functions/core/given.ts';
 import { refusalOf } from '#test/model/check-request.ts';
+import { png } from '#test/model/png.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
@@ -63,6 +64,14 @@ function stage(replies: Replies, files: Readonly<Record<string, string>> = {}, d
   const blobOf = (path: string) => BlobKey.parse(`blobs/${String(paths.indexOf(path)).padStart(24, '0')}`);
   const counts = { agent: 0, grader: 0 };
 
+  const blobs: TurnWorld['blobs'] = {
+    ...NO_OUTPUTS.blobs,
+    get: async (blob) => {
+      const text = files[paths.find((path) => blobOf(path) === blob) ?? ''] ?? '';
+      return new Blob([Buffer.from(text, 'latin1')]).stream();
+    },
+  };
+
   async function append(next: Append) {
     const isFatal = appends.length === dying?.at;
     if (isFatal && dying?.when === 'before') {
@@ -87,7 +96,7 @@ function stage(replies: Replies, files: Readonly<Record<string, string>> = {}, d
     return {
       log: port,
       history: createHistory(port),
-      attachedFiles: NO_FILES,
+      attachedFiles: createAttachedFiles({ blobs }),
       outputs: {
         ...NO_OUTPUTS.outputs,
         list: async () => paths.map((path) => ({ path, file: fileOf(path), bytes: files[path]?.length ?? 0 })),
@@ -101,10 +110,7 @@ function stage(replies: Replies, files: Readonly<Record<string, string>> = {}, d
           return { file, blob: blobOf(path) };
         },
       },
-      blobs: {
-        ...NO_OUTPUTS.blobs,
-        get: async (blob) => new Blob([files[paths.find((path) => blobOf(path) === blob) ?? ''] ?? '']).stream(),
-      },
+      blobs,
       hands: HANDS,
       model: {
         ask: async (request) => {
@@ -350,6 +356,44 @@ describe('an outcome', () => {
       await staged.run();
       expect((await staged.state())?.stopReason).toEqual({ type: 'end_turn' });
     }
+  });
+
+  it('whose text the provider refuses is left out, and the session still answers', async () => {
+    for (const poisoned of ['definition', 'evaluation'] as const) {
+      const staged = stage((request, isGrader, count) => {
+        if (isGrader)
+          return count === 0 ? verdict('needs_revision', 'poison of the evaluation') : verdict('satisfied', 'Yes.');
+        if (wordsIn(request).includes(`poison of the ${poisoned}`)) throw new Fault('model_refused_input', 'no');
+        return done;
+      });
+      await staged.send(outcome('A report', 'poison of the definition'));
+      await staged.run();
+      await expectSound(staged);
+      expect(staged.ends().at(-1)).toMatchObject({ result: 'satisfied' });
+      await staged.send(says('Go on.'));
+      await staged.run();
+      expect((await staged.state())?.stopReason).toEqual({ type: 'end_turn' });
+    }
+  });
+
+  it('is judged by images and documents too, whose bytes go into the request only', async () => {
+    const image = png(3, 2).toString('latin1');
+    const calls = ['chart.png', 'broken.png'].map((path) => toolUse(path.slice(0, 2), 'read', { path }));
+    const staged = stage(
+      (_request, isGrader, count) =>
+        isGrader ? (count === 0 ? reading(...calls) : verdict('satisfied', 'Yes.')) : done,
+      { '/mnt/session/outputs/chart.png': image, '/mnt/session/outputs/broken.png': image.slice(0, 12) },
+    );
+    await staged.send(outcome());
+    await staged.run();
+    await expectSound(staged);
+    const data = Buffer.from(image, 'latin1').toString('base64');
+    const results = staged.graders()[1]?.messages.at(-1)?.content ?? [];
+    expect(results.map((result) => blocksIn(result)[0])).toMatchObject([
+      { type: 'image', source: { type: 'base64', media_type: 'image/png', data } },
+      { type: 'text', text: expect.stringContaining('damaged') },
+    ]);
+    expect(JSON.stringify(staged.log.entries(KEY))).not.toContain(data);
   });
 
   it('has failed when the agent refuses or its turn cannot be finished', async () => {
