@@ -39,6 +39,12 @@ const PROGRAM: readonly Reply[] = [
   },
 ];
 
+/** It cannot judge an outcome, and says so. */
+const NO_VERDICT: ReplyTool = {
+  name: 'verdict',
+  input: { result: 'failed', explanation: 'I am a scripted stand-in, not a model, and cannot judge this.' },
+};
+
 interface Command {
   readonly tool: string;
   readonly usage: string;
@@ -82,6 +88,7 @@ export function defaultScript(request: ModelRequest): Reply {
 
 function replyTo(request: ModelRequest): Reply {
   const offered = new Set(request.tools?.map((tool) => ('name' in tool ? tool.name : '')));
+  if (offered.has('verdict')) return { tools: [NO_VERDICT] };
   const exchange = readExchange(request.messages);
   const calls = commandsIn(exchange.text);
   if (calls.length > 0) return obey(calls, exchange, offered);

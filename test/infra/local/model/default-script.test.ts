@@ -139,3 +139,8 @@ describe('commands to the scripted stand-in', () => {
     expect(text).toContain('bash');
   });
 });
+
+test('as the grader of an outcome it says that it cannot judge', () => {
+  const request = requestOf([{ role: 'user', content: 'run: ls' }], ['read', 'grep', 'verdict'].map(tool));
+  expect(defaultScript(request).tools).toMatchObject([{ name: 'verdict', input: { result: 'failed' } }]);
+});
