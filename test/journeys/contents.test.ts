@@ -60,7 +60,7 @@ describe.concurrent('content sent by a client', () => {
   });
 
   it.for(['image', 'document'] as const)(
-    'that refers to a file is refused with its position, %s or another kind',
+    'that refers to a file that does not exist is refused with its position: %s',
     async (type, { expect }) => {
       const { id } = await service().client.beta.sessions.create(roles());
       const source = { type: 'file' as const, file_id: 'file_1' };
@@ -70,12 +70,12 @@ describe.concurrent('content sent by a client', () => {
       ];
       await expect(send(id, { type: 'user.message', content })).rejects.toMatchObject({
         status: 400,
-        message: expect.stringMatching(/events\.0\.content\.1\.source.*not supported yet/),
+        message: expect.stringMatching(/events\.0\.content\.1\.source\.file_id: there is no such file/),
       });
       const initial_events = [{ type: 'user.message' as const, content }];
       await expect(service().client.beta.sessions.create({ ...roles(), initial_events })).rejects.toMatchObject({
         status: 400,
-        message: expect.stringMatching(/initial_events\.0\.content\.1\.source.*not supported yet/),
+        message: expect.stringMatching(/initial_events\.0\.content\.1\.source\.file_id: there is no such file/),
       });
       expect(await service().events(id)).toEqual([]);
     },
