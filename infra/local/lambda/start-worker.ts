@@ -7,8 +7,8 @@ import type { FromWorker, FunctionFailure, ToWorker, WorkerSettings } from './me
 
 /** Lambda gives a function ten seconds to load before it gives up. */
 const INIT_LIMIT_MS = 10_000;
-/** An eighth of what V8 takes by itself: a worker that waits holds that memory, and a turn takes no longer. */
-const YOUNG_MB = 6;
+/** A third of what V8 takes by itself: a worker that waits holds that memory. */
+const YOUNG_MB = 16;
 
 export interface WorkerStart {
   readonly id: string;
