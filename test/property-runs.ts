@@ -5,8 +5,8 @@ const SAMPLE = 'SAMPLE';
 
 const isFull = process.env['FULL'] === '1';
 
-/** The number of cases of a property test: a quarter, or all. */
-export const propertyRuns = (all: number): number => (isFull ? all : Math.ceil(all / 4));
+/** The number of cases of a property test: an eighth, or all. */
+export const propertyRuns = (all: number): number => (isFull ? all : Math.ceil(all / 8));
 
 /** Chooses the number, and tells it when the run is over. */
 export function setup(): (() => void) | undefined {
