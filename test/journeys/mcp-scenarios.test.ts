@@ -1,24 +1,20 @@
 /** Scenarios that need everything at once: the deployed functions, rights and sandboxes, a model and MCP servers. */
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { AuditRecord } from '#contract/audit.ts';
 import { MetMcpServer } from '#contract/mcp-servers.ts';
 import { startAuthorizationServer, type AuthorizationServer } from '#test/mcp/authorization-server.ts';
 import { ELICITATION } from '#test/mcp/fx-tools.ts';
 import { startFx, type Fx } from '#test/mcp/fx.ts';
-import { ALLOW_HERE } from '#test/mcp/listening.ts';
 import { mcp, startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
 import { bash, calling } from './scripts.ts';
 import { ofType, textOf } from './service.ts';
-import { spendLimits } from './spent-limits.ts';
 
 /** A value that exists nowhere else. */
 const canary = (name: string) => `canary-${name}-${randomBytes(12).toString('hex')}`;
 
 const TOKEN = canary('bearer');
 const OAUTH = { access: canary('access'), refresh: canary('refresh'), client: canary('client') };
-/** More calls than any other user of this file makes, and fewer than scenario 40 makes. */
-const PER_MINUTE = 12;
 const SECRETS = [TOKEN, ...Object.values(OAUTH)];
 
 let service: McpService;
@@ -26,10 +22,7 @@ let as: AuthorizationServer;
 let other: Fx;
 beforeAll(async () => {
   [service, as, other] = await Promise.all([
-    startMcpService({
-      fx: { tokens: { [TOKEN]: [] } },
-      props: { mcp: { allow: ALLOW_HERE, callsPerMinute: PER_MINUTE } },
-    }),
+    startMcpService({ fx: { tokens: { [TOKEN]: [] } } }),
     startAuthorizationServer(),
     startFx({ tokens: {} }),
   ]);
@@ -311,27 +304,6 @@ describe('scenario 37: a tool that changed since it was pinned', () => {
     const seen = await service.converse(session, 'Add again.');
     expect(ofType(seen, 'agent.mcp_tool_result')).toMatchObject([{ is_error: false }]);
     expect(fx.calls('sum')).toHaveLength(before + 1);
-  });
-});
-
-describe('scenario 40: more calls at once than a user may make in a minute', () => {
-  it('are made up to the limit, and the others get the time to wait', async () => {
-    const session = await service.mcpSession({ vaults: [await service.vaultWith('dave', TOKEN)] });
-    const before = service.fx.calls('sum').length;
-    const calls = Array.from({ length: PER_MINUTE + 6 }, (_, a) => mcp('sum', { a, b: 0 }));
-    service.standIn.script(calling(...calls));
-    // After eight of them the others find nothing left, however slowly they are made.
-    service.fx.intercept = async () => {
-      if (service.fx.calls('sum').length >= before + 8) await spendLimits(service);
-      return undefined;
-    };
-    onTestFinished(() => void (service.fx.intercept = () => undefined));
-    const seen = await service.converse(session, 'Add a lot.');
-    const results = ofType(seen, 'agent.mcp_tool_result').map(textOf);
-    expect(results).toHaveLength(calls.length);
-    const limited = results.filter((text) => /^rate_limited: .*\(retry_after_ms: \d+\)$/.test(text));
-    expect(limited.length).toBeGreaterThan(2);
-    expect(service.fx.calls('sum')).toHaveLength(before + calls.length - limited.length);
   });
 });
 

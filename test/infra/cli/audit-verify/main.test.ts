@@ -12,8 +12,10 @@ import { WorkspaceId } from '#contract/ids.ts';
 import { recordHash } from '#core/audit/chain.ts';
 import { createKey, headsOf } from '#test/functions/core/audit/signing.ts';
 import { chainOfRecords, sha256 } from '#test/functions/core/audit/records.ts';
+import { bundleOf } from '#test/run-cache.ts';
 
 const MAIN = join(import.meta.dirname, '../../../../infra/cli/audit-verify/main.ts');
+const PROGRAM = bundleOf(MAIN);
 const dir = mkdtempSync(join(tmpdir(), 'brainstem-audit-'));
 afterAll(() => rmSync(dir, { recursive: true }));
 
@@ -25,8 +27,8 @@ const signed = (records: readonly AuditRecord[], change: Partial<AuditHeads> = {
   KEY.signNow(headsOf(records, change));
 const HEADS = signed([...SEVEN, ...NINE]);
 
-async function verify(args: readonly string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env } });
+async function verify(args: readonly string[], env: Record<string, string> = {}, program = PROGRAM) {
+  const child = spawn(process.execPath, [program, ...args], { env: { ...process.env, ...env } });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += String(text)));
   const [code] = await once(child, 'close');
@@ -45,7 +47,7 @@ const LAST = [SEVEN[3], NINE[1]].map((record) => record?.hash ?? '');
 
 describe('npm run audit:verify', () => {
   it('passes an export and prints the heads to keep', async () => {
-    const { code, output } = await verify([file(LINES)]);
+    const { code, output } = await verify([file(LINES)], {}, MAIN);
     expect(code).toBe(0);
     expect(output).toContain('✓ wrkspc_1 chain 07: 4 records, intact up to position 4');
     expect(output).toContain('Intact: 6 records in 2 chains.');
