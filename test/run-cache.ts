@@ -52,7 +52,8 @@ function rootFolder(): string {
   return root;
 }
 
-function madeOnce(key: unknown, make: (outdir: string) => void): string {
+/** The folder that `make` fills, by the first process of the run that asks for the key. */
+export function madeOnce(key: unknown, make: (outdir: string) => void): string {
   const root = rootFolder();
   const folder = join(root, createHash('sha256').update(JSON.stringify(key)).digest('hex'));
   if (existsSync(folder)) return folder;

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { synthesize } from '#infra/local/synthesize.ts';
+import { announceBuilt } from '#test/infra/built-modules.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
 export const IDLE_STREAM_SECONDS = 10;
@@ -16,4 +17,5 @@ export async function setup(): Promise<void> {
     progress: () => undefined,
     context: { idleStreamSeconds: String(IDLE_STREAM_SECONDS), 'mcp.allow': JSON.stringify(ALLOW_HERE) },
   });
+  announceBuilt(CDK_OUT);
 }

@@ -64,8 +64,12 @@ type Pass = BuildOptions & { readonly metafile: true; readonly write: false };
 
 /** Builds what the next `modules` of the same sources returns, while this process does something else. */
 export async function buildAhead(sources: ModuleSources = {}): Promise<void> {
-  const pass = passOf(sources);
-  built.set(JSON.stringify(pass), modulesIn(await build(pass)));
+  provide(sources, modulesIn(await build(passOf(sources))));
+}
+
+/** Makes `modules` of these sources return what a pass made, in this process or another one. */
+export function provide(sources: ModuleSources, made: readonly Module[]): void {
+  built.set(JSON.stringify(passOf(sources)), made);
 }
 
 export function modules(sources: ModuleSources): readonly Module[] {

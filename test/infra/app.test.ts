@@ -11,11 +11,13 @@ import { brainstemApp } from '#infra/app.ts';
 import { Brainstem } from '#infra/brainstem.ts';
 import { DesignRules } from '#infra/rules/design-rules.ts';
 import { functionOf, properties } from '#infra/rules/template.ts';
+import { buildOnce } from './built-modules.ts';
 import { synthesize } from './synthesized.ts';
 
 function appWithStack() {
   const outdir = mkdtempSync(join(tmpdir(), 'brainstem-app-'));
   onTestFinished(() => rmSync(outdir, { recursive: true }));
+  buildOnce();
   const app = brainstemApp({ outdir });
   const stack = app.node.findChild('Brainstem') as Stack;
   return { app, stack };

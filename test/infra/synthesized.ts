@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { brainstemApp } from '#infra/app.ts';
 import type { BrainstemProps } from '#infra/brainstem.ts';
+import { optionsOfContext } from '#infra/options/options-of-context.ts';
 import type { Template } from '#infra/rules/template.ts';
 import { BrainstemStack } from '#infra/stack.ts';
+import { buildOnce } from '#test/infra/built-modules.ts';
 import { assemblyOf } from '#test/run-cache.ts';
 
 export interface Synthesized {
@@ -23,12 +25,16 @@ type Context = Readonly<Record<string, string>>;
 
 /** The app's cloud assembly as `cdk synth` makes it, every validation included; throws when one of them refuses it. */
 export function appAssembly(context: Context = {}): string {
-  return assemblyOf({ context }, (outdir) => void brainstemApp({ outdir, context }).synth());
+  return assemblyOf({ context }, (outdir) => {
+    buildOnce(optionsOfContext(context).model?.provider);
+    brainstemApp({ outdir, context }).synth();
+  });
 }
 
 /** The cloud assembly of an app that holds the stack with these options. */
 export function stackAssembly(props: BrainstemProps): string {
   return assemblyOf({ props }, (outdir) => {
+    buildOnce(props.model?.provider);
     const app = new App({ outdir });
     new BrainstemStack(app, 'Brainstem', props);
     app.synth();

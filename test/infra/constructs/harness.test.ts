@@ -18,6 +18,7 @@ import {
   target,
   type Template,
 } from '#infra/rules/template.ts';
+import { buildOnce } from '../built-modules.ts';
 
 const SECRET_ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:models/anthropic-AbCdEf';
 
@@ -29,6 +30,7 @@ function rightsWith(key: (stack: Stack) => Key): (entry: string) => readonly Pol
   onTestFinished(() => rmSync(outdir, { recursive: true }));
   const app = new App({ outdir });
   const stack = new Stack(app, 'Own', { env: { account: '123456789012', region: 'eu-central-1' } });
+  buildOnce();
   new Brainstem(stack, 'Agents', { model: { provider: 'anthropic', ...key(stack) } });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new DesignRules());
   app.synth();

@@ -6,11 +6,13 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { expect, onTestFinished, test } from 'vitest';
 import { Brainstem, type BrainstemProps } from '#infra/brainstem.ts';
 import { functionOf, properties, setting, type Template as Synthesized } from '#infra/rules/template.ts';
+import { buildOnce } from '../built-modules.ts';
 
 function stackWith(mcp?: BrainstemProps['mcp']): Synthesized {
   const outdir = mkdtempSync(join(tmpdir(), 'brainstem-mcp-'));
   onTestFinished(() => rmSync(outdir, { recursive: true }));
   const stack = new Stack(new App({ outdir }), 'Own');
+  buildOnce();
   new Brainstem(stack, 'Agents', mcp === undefined ? {} : { mcp });
   return Template.fromStack(stack).toJSON() as Synthesized;
 }

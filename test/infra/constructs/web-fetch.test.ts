@@ -7,11 +7,13 @@ import { join } from 'node:path';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { Brainstem } from '#infra/brainstem.ts';
 import { functionOf, properties, setting, type Template as Synthesized } from '#infra/rules/template.ts';
+import { buildOnce } from '../built-modules.ts';
 
 function stackWith(allow?: AllowedHosts): Synthesized {
   const outdir = mkdtempSync(join(tmpdir(), 'brainstem-web-'));
   onTestFinished(() => rmSync(outdir, { recursive: true }));
   const stack = new Stack(new App({ outdir }), 'Own');
+  buildOnce();
   new Brainstem(stack, 'Agents', allow === undefined ? {} : { webFetch: { allow } });
   return Template.fromStack(stack).toJSON() as Synthesized;
 }
