@@ -1,9 +1,9 @@
-/** The whole runtime is killed with SIGKILL and started again on the same data. */
+/** The whole runtime is killed with SIGKILL and started again on the same data, on which each test goes on. */
 import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startStandIn, type StandIn } from '#test/model/stand-in.ts';
 import { startProcess, type RuntimeProcess } from '#test/faults/runtime-process.ts';
 import { marking } from '#test/faults/side-effect.ts';
@@ -15,16 +15,15 @@ describe('the whole local runtime', () => {
   let runtime: RuntimeProcess | null = null;
   beforeAll(async () => {
     standIn = await startStandIn();
-  });
-  afterAll(async () => standIn.close());
-  beforeEach(() => {
     data = mkdtempSync(join(tmpdir(), 'brainstem-'));
   });
-  afterEach(async () => {
+  afterAll(async () => {
     await runtime?.kill();
-    runtime = null;
+    await standIn.close();
     rmSync(data, { recursive: true, force: true });
   });
+
+  const marked = () => globSync(join(data, 'tasks/*/workspace/f'));
 
   const clientOf = ({ baseUrl, apiKey }: RuntimeProcess) => new Anthropic({ baseURL: baseUrl, apiKey });
 
@@ -70,9 +69,10 @@ describe('the whole local runtime', () => {
 
   it('killed while a command runs tells the model and never runs the command again', async () => {
     standIn.script(marking('echo x >> f; sleep 30'));
-    runtime = await startProcess(data, standIn.url);
+    runtime ??= await startProcess(data, standIn.url);
+    const before = new Set(marked());
     const session = await begin(clientOf(runtime));
-    while (globSync(join(data, 'tasks/*/workspace/f')).length === 0) {
+    while (marked().every((path) => before.has(path))) {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     await runtime.kill();
@@ -85,7 +85,7 @@ describe('the whole local runtime', () => {
 
   it('stopped by Ctrl-C leaves no process, and continues with the same key', async () => {
     standIn.script(marking());
-    runtime = await startProcess(data, standIn.url);
+    runtime ??= await startProcess(data, standIn.url);
     const key = runtime.apiKey;
     const session = await begin(clientOf(runtime));
     await finished(clientOf(runtime), session);

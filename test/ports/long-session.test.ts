@@ -145,8 +145,11 @@ describe('a session much longer than the model’s window', () => {
     async function work(result: string): Promise<void> {
       for (let next = await turn(); next !== 'idle'; next = await turn()) {
         if (next !== 'tools') continue;
-        for (const { id } of (await head()).state.calls) {
-          await apply({ do: 'result', call: id, content: [{ type: 'text', text: result }], isError: false });
+        let from = await head();
+        for (const { id } of from.state.calls) {
+          const content = [{ type: 'text', text: result }] as const;
+          const made = await change({ log, stamp }, key, from, { do: 'result', call: id, content, isError: false });
+          if (made.status === 'changed') from = made.head;
         }
       }
     }
