@@ -147,7 +147,7 @@ describe('a session much longer than the model’s window', () => {
         if (next !== 'tools') continue;
         let from = await head();
         for (const { id } of from.state.calls) {
-          const content = [{ type: 'text', text: result }] as const;
+          const content = [{ type: 'text' as const, text: result }];
           const made = await change({ log, stamp }, key, from, { do: 'result', call: id, content, isError: false });
           if (made.status === 'changed') from = made.head;
         }
