@@ -43,7 +43,9 @@ describe.each(sample<OAuthTokens>(1, ['secrets-manager', 'dynamodb-kms']))(
       const client = { id: 'client-1', auth: 'client_secret_basic' as const, secret: clientSecret, redirectUris: null };
       as = await startAuthorizationServer({ clients: [client], newToken: newCanary });
       oauthFx = await startFx({ tokens: {} });
-      service = await startMcpService({ fx: { tokens: {} }, props: { oauthTokens } });
+      // The template that the service tests share has the first kind.
+      const props = oauthTokens === 'secrets-manager' ? {} : { oauthTokens };
+      service = await startMcpService({ fx: { tokens: {} }, props });
       for (const fx of [service.fx, oauthFx]) fx.tools.set('quote', QUOTING_TOOL);
       service.fx.intercept = quoteInHttp;
       oauthFx.intercept = (request) => {
