@@ -39,6 +39,9 @@ const MARK_SUSPENDED = { of: 'dynamodb:UpdateItem', call: 2 };
 const LOG_SUSPENDED = { of: 'dynamodb:PutItem', call: 2 };
 const AUDIT_OUTCOME = { of: 'dynamodb:PutItem', call: 3 };
 
+/** A consent does not depend on where the tokens are stored: one store is enough for the cases about it. */
+const [OF_CONSENTS] = sample(1, STORES);
+
 describe.each(sample(1, STORES))('with OAuth tokens in $oauthTokens,', ({ oauthTokens, firstWrite }) => {
   let service: ConsentService;
   beforeAll(async () => {
@@ -46,7 +49,7 @@ describe.each(sample(1, STORES))('with OAuth tokens in $oauthTokens,', ({ oauthT
   });
   afterAll(async () => service.close());
 
-  describe('an MCP call that finds no credential of its user', () => {
+  describe.runIf(oauthTokens === OF_CONSENTS?.oauthTokens)('an MCP call that finds no credential of its user', () => {
     async function waiting(tools: readonly ReplyTool[] = [SUM]) {
       service.standIn.script(calling(...tools));
       const vault = await service.vaultOf('alice');
@@ -235,7 +238,7 @@ describe.each(sample(1, STORES))('with OAuth tokens in $oauthTokens,', ({ oauthT
     });
   });
 
-  describe('an MCP call that waits for its user', () => {
+  describe.runIf(oauthTokens === OF_CONSENTS?.oauthTokens)('an MCP call that waits for its user', () => {
     beforeAll(async () => {
       service.standIn.script(calling(mcp('refund', { amount: 5 })));
       await beginChains(service);

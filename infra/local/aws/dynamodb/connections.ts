@@ -48,6 +48,8 @@ export function takeConnections(child: ChildProcess): () => Promise<Socket> {
 
   child.on('message', take);
   child.stdin?.on('error', () => undefined);
+  // A program that cannot be started has no exit.
+  child.once('error', () => clearTimeout(batch.limit));
   child.once('exit', () => {
     clearTimeout(batch.limit);
     // A program that was making connections ends with the channel.

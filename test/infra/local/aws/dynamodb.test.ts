@@ -11,7 +11,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, expect, inject, test, vi } from 'vitest';
+import { afterAll, afterEach, expect, inject, onTestFinished, test, vi } from 'vitest';
+import { takeConnections } from '#infra/local/aws/dynamodb/connections.ts';
 import { startDynamoDb, type DynamoDb } from '#infra/local/aws/dynamodb/start-dynamodb.ts';
 import { isAlive, markOf } from '#infra/local/processes.ts';
 import { createUpstream } from '#infra/local/aws/dynamodb/upstream.ts';
@@ -181,6 +182,16 @@ test('without bubblewrap the DynamoDB engine answers at a loopback port, and the
   expect(await upstream.call('ListTables', {})).toMatchObject({ status: 200 });
   upstream.close();
   expect(reports).toEqual([expect.stringContaining('bubblewrap does not work here')]);
+});
+
+test('a program that cannot be started leaves no timer behind, for which the runtime would wait at its end', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const child = spawn(join(scratchDir(), 'no-such-program'), { stdio: ['pipe', 'ignore', 'pipe', 'ipc'] });
+  takeConnections(child);
+  await once(child, 'error');
+  vi.advanceTimersByTime(1);
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 test('the DynamoDB engine dies with a runtime that is killed', async () => {
