@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { SessionId, ThreadId, type WorkspaceId } from '#contract/ids.ts';
+import { primaryThread, SessionId, ThreadId, type WorkspaceId } from '#contract/ids.ts';
 import { pageOf } from '#contract/pages.ts';
 import { ThreadEventsQuery, ThreadsQuery } from '#contract/queries.ts';
 import { SessionThread } from '#contract/sessions.ts';
@@ -55,9 +55,9 @@ const listEvents = operation({
   query: ThreadEventsQuery,
   response: EventPage,
   async handle({ world, workspace, params, query }) {
-    const thread = await findThread(world, workspace, params);
-    if (thread === null) return notFound('thread_id');
-    return eventPage(world, { workspace, session: params.session_id, list: thread.id }, { ...query, order: 'asc' });
+    const { session_id: session, thread_id: list } = params;
+    if (list !== primaryThread(session)) return notFound('thread_id');
+    return eventPage(world, { workspace, session, list }, { ...query, order: 'asc' });
   },
 });
 
