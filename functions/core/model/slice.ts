@@ -51,7 +51,7 @@ export function guideOf(entries: readonly Entry[]): string | null {
 
 /** The last outcome that the session was given; a compaction repeats the one that is active. */
 export function definitionOf(entries: readonly Entry[]): OutcomeDefinition | null {
-  return entries.map(definitionIn).findLast((definition) => definition !== null) ?? null;
+  return newest(entries, definitionIn);
 }
 
 function definitionIn(entry: Entry): OutcomeDefinition | null {
