@@ -1,7 +1,7 @@
 /** The model request of the grader, which judges what the agent delivered (docs/design.md#outcomes). */
-import type { EventId } from '#contract/ids.ts';
+import type { EventId, FileId } from '#contract/ids.ts';
 import { UNHEARD } from '#core/harness/compact.ts';
-import { buildGraderRequest, PROMPT_VERSION, readAnswer } from '#core/harness/grader.ts';
+import { buildGraderRequest, PROMPT_VERSION, readAnswer, shownFiles } from '#core/harness/grader.ts';
 import { queuedMessages, type Slice } from '#core/harness/history.ts';
 import { requestModel, type Purpose, type RequestOutcome } from '#core/harness/model-request.ts';
 import { readOutputs } from '#core/harness/read-outputs.ts';
@@ -19,17 +19,32 @@ export async function evaluate(
   signal: AbortSignal,
 ): Promise<RequestOutcome> {
   // What the agent wrote was stored before its last call had a result, so nothing is missing here.
-  const outputs = await world.outputs.list(key.session);
-  return requestModel(world, key, { slice, purpose: grading(world, world.stamp.eventId(), outputs), signal });
+  const [outputs, deleted] = await Promise.all([world.outputs.list(key.session), deletedFiles(world, slice)]);
+  const purpose = grading(world, { request: world.stamp.eventId(), outputs, deleted });
+  return requestModel(world, key, { slice, purpose, signal });
 }
 
-function grading(world: TurnWorld, request: EventId, outputs: readonly StoredOutput[]): Purpose {
+/** A file that its user deletes after this look fails the request, and the next one is built without it. */
+async function deletedFiles({ files }: TurnWorld, { entries, head }: Slice): Promise<ReadonlySet<FileId>> {
+  const shown = [...shownFiles(entries)];
+  const found = await Promise.all(shown.map((file) => files.find(head.state.workspace, file)));
+  return new Set(shown.filter((_, index) => found[index] === null));
+}
+
+interface Grading {
+  readonly request: EventId;
+  readonly outputs: readonly StoredOutput[];
+  /** Of the files that the grader was shown. */
+  readonly deleted: ReadonlySet<FileId>;
+}
+
+function grading(world: TurnWorld, { request, outputs, deleted }: Grading): Purpose {
   return {
     request,
     // Messages wait until the evaluation is over.
     taken: [],
     listener: UNHEARD,
-    build: ({ entries, head }) => buildGraderRequest(entries, head.state, outputs),
+    build: ({ entries, head }) => buildGraderRequest(entries, head.state, { outputs, deleted }),
     accept: (slice, answer) => accepting(world, { slice, request, outputs }, answer),
     // Nothing can be left out of what is judged, so an input that the provider refuses is the end.
     fail: (slice, failure) => {

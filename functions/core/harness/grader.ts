@@ -5,7 +5,8 @@
 import * as z from 'zod';
 import { recordIn, type Entry, type SessionState } from '#contract/entries.ts';
 import { OUTPUTS_DIR } from '#contract/hands.ts';
-import { admit, cachedText, type Said } from '#core/harness/gate.ts';
+import type { FileId } from '#contract/ids.ts';
+import { admit, blocksIn, cachedText, type Said } from '#core/harness/gate.ts';
 import { modelFields } from '#core/model/habits.ts';
 import { agentOf, definitionOf } from '#core/model/slice.ts';
 import type { StoredOutput } from '#core/ports/files.ts';
@@ -61,20 +62,23 @@ const TOOLS: readonly ToolDefinition[] = [
 const ASK_AGAIN =
   'Your last answer was neither a verdict nor a call of read or grep, and was dropped. Call the tool verdict, alone, or read on.';
 
+/** What the grader reads in the place of such a file, also where it was shown before. */
+export const DELETED = 'The user has deleted this file.';
+
 /** Paths that the grader is shown; it can read and search more. */
 const MAX_LISTED = 1000;
 
 export function buildGraderRequest(
   entries: readonly Entry[],
   state: SessionState,
-  outputs: readonly StoredOutput[],
+  { outputs, deleted }: { readonly outputs: readonly StoredOutput[]; readonly deleted: ReadonlySet<FileId> },
 ): ModelRequest {
   const agent = agentOf(entries);
   const answers = gradedIn(entries);
   const isAskedAgain = (state.outcome?.evaluation?.malformed ?? 0) > 0;
   const said: readonly Said[] = [
     textMessage(taskOf(entries, outputs)),
-    ...answers.flatMap(exchangeOf),
+    ...answers.flatMap((answer) => exchangeOf(answer, deleted)),
     ...(isAskedAgain ? [textMessage(ASK_AGAIN)] : []),
   ];
   const request = { model: agent.model.id, ...modelFields(agent.model), system: [cachedText(PROMPT)], tools: TOOLS };
@@ -117,8 +121,20 @@ function gradedIn(entries: readonly Entry[]): readonly Graded[] {
   });
 }
 
+/** Images and documents that the grader was shown in this evaluation. Their bytes are read anew for each request. */
+export function shownFiles(entries: readonly Entry[]): ReadonlySet<FileId> {
+  return new Set(gradedIn(entries).flatMap(({ results }) => results.flatMap(blocksIn).flatMap(fileOf)));
+}
+
+function fileOf({ source }: ContentBlock): FileId | readonly [] {
+  return Object(source).file ?? [];
+}
+
 /** The gate joins a call and its result by `from`, also where the provider repeats an id; both are in one order. */
-function exchangeOf({ request, blocks, results }: Graded): readonly Said[] {
+function exchangeOf({ request, blocks, results }: Graded, deleted: ReadonlySet<FileId>): readonly Said[] {
+  const shown = (block: ContentBlock): ContentBlock =>
+    [fileOf(block)].flat().some((file) => deleted.has(file)) ? { type: 'text', text: DELETED } : block;
+  const stillThere = results.map((result) => ({ ...result, content: blocksIn(result).map(shown) }));
   let called = 0;
   const named = blocks.map((block) => {
     if (block.type !== 'tool_use') return { block, from: null };
@@ -127,7 +143,7 @@ function exchangeOf({ request, blocks, results }: Graded): readonly Said[] {
   });
   return [
     { role: 'assistant', parts: named },
-    { role: 'user', parts: results.map((block, index) => ({ block, from: `${request}_${index + 1}` })) },
+    { role: 'user', parts: stillThere.map((block, index) => ({ block, from: `${request}_${index + 1}` })) },
   ];
 }
 

@@ -2,9 +2,9 @@
  * What the grader reads: the files that the session's sandboxes wrote, from where they are stored. No sandbox is needed,
  * none can be changed, and a repeat reads the same.
  */
-import type { WorkspaceId } from '#contract/ids.ts';
+import type { FileId, WorkspaceId } from '#contract/ids.ts';
 import { OUTPUTS_DIR } from '#contract/hands.ts';
-import { GrepInput, ReadInput } from '#core/harness/grader.ts';
+import { DELETED, GrepInput, ReadInput } from '#core/harness/grader.ts';
 import { base64Chars, MAX_IMAGE_CHARS } from '#core/model/attachment-limits.ts';
 import { mediaTypeOf, sizeOf } from '#core/model/media.ts';
 import { estimateTokens } from '#core/model/room.ts';
@@ -75,9 +75,9 @@ async function read(
 ): Promise<Told> {
   const output = outputAt(delivered.outputs, path);
   if (output === undefined) return refused('There is no such file among those that were delivered.');
-  const stored = await ports.files.find(delivered.workspace, output.file);
-  if (stored === null) return refused('The user has deleted this file.');
-  const bytes = await bytesOf(ports, stored);
+  const delivery = await contentOf(ports, delivered.workspace, output.file);
+  if (delivery === null) return refused(DELETED);
+  const { stored, bytes } = delivery;
   const media = mediaTypeOf(bytes);
   if (media !== null) return attached(stored, bytes, media);
   const text = textOf(bytes);
@@ -91,25 +91,21 @@ async function read(
 
 /** The bytes go into the request when it is sent, as those of files that messages name. */
 function attached(
-  { file, blob }: StoredFile,
+  { file, blob: key }: StoredFile,
   bytes: Uint8Array,
   media: NonNullable<ReturnType<typeof mediaTypeOf>>,
 ): Told {
   const chars = base64Chars(file.size_bytes);
   if (chars > MAX_IMAGE_CHARS) return refused(`The file is of the type ${media} and too large to be shown.`);
+  // The file is named, because its user may delete it before the request that shows it.
+  const blob = { type: 'blob', media_type: media, blob: key, file: file.id } as const;
   if (media === 'application/pdf') {
-    return {
-      isError: false,
-      content: [{ type: 'document', source: { type: 'blob', media_type: media, blob, chars } }],
-    };
+    return { isError: false, content: [{ type: 'document', source: { ...blob, chars } }] };
   }
   const size = sizeOf(bytes, media);
   if (size === null || size.width * size.height === 0) return refused(`The file is a damaged image (${media}).`);
   const side = Math.max(size.width, size.height);
-  return {
-    isError: false,
-    content: [{ type: 'image', source: { type: 'blob', media_type: media, blob, chars, side } }],
-  };
+  return { isError: false, content: [{ type: 'image', source: { ...blob, chars, side } }] };
 }
 
 /** A text and no pattern: a pattern of a model that has read hostile files may never end. */
@@ -126,10 +122,10 @@ async function grep(
     if (matches.length >= MAX_MATCHES || searched >= MAX_SEARCHED_BYTES) {
       return said([...matches, '[the search ended here: name a path, or a longer text]'].join('\n'));
     }
-    const stored = await ports.files.find(workspace, output.file);
-    const bytes = stored === null ? null : await bytesOf(ports, stored);
-    searched += bytes?.length ?? 0;
-    const text = bytes === null ? null : textOf(bytes);
+    const delivery = await contentOf(ports, workspace, output.file);
+    if (delivery === null && one !== undefined) return refused(DELETED);
+    searched += delivery?.bytes.length ?? 0;
+    const text = delivery === null ? null : textOf(delivery.bytes);
     for (const [index, line] of (text ?? '').split('\n').entries()) {
       if (matches.length < MAX_MATCHES && line.includes(sought)) matches.push(matchOf(output, index, line));
     }
@@ -144,6 +140,23 @@ function matchOf({ path }: StoredOutput, index: number, line: string): string {
 /** A path may also be told as it is below the folder. */
 function outputAt(outputs: readonly StoredOutput[], asked: string): StoredOutput | undefined {
   return outputs.find(({ path }) => path === asked || path === `${OUTPUTS_DIR}/${asked}`);
+}
+
+interface Content {
+  readonly stored: StoredFile;
+  readonly bytes: Uint8Array;
+}
+
+/** Null for a file that its user has deleted, also while it is read. */
+async function contentOf(ports: ReadPorts, workspace: WorkspaceId, id: FileId): Promise<Content | null> {
+  const stored = await ports.files.find(workspace, id);
+  if (stored === null) return null;
+  try {
+    return { stored, bytes: await bytesOf(ports, stored) };
+  } catch (error) {
+    if ((await ports.files.find(workspace, id)) === null) return null;
+    throw error;
+  }
 }
 
 async function bytesOf({ blobs }: ReadPorts, { blob, file }: StoredFile): Promise<Uint8Array> {

@@ -50,7 +50,11 @@ const wordsIn = ({ messages }: ModelRequest) => JSON.stringify(messages);
 
 const REPORT = '/mnt/session/outputs/report.md';
 
-function stage(replies: Replies, files: Readonly<Record<string, string>> = {}, dying?: Dying) {
+function stage(
+  replies: Replies,
+  files: Readonly<Record<string, string>> = {},
+  { dying, onRead }: { dying?: Dying | undefined; readonly onRead?: (path: string) => void } = {},
+) {
   const log = memoryLog();
   const scenario = given();
   log.create(KEY, scenario.head, scenario.entries);
@@ -63,11 +67,16 @@ function stage(replies: Replies, files: Readonly<Record<string, string>> = {}, d
   const fileOf = (path: string) => FileId.parse(`file_${paths.indexOf(path) + 1}`);
   const blobOf = (path: string) => BlobKey.parse(`blobs/${String(paths.indexOf(path)).padStart(24, '0')}`);
   const counts = { agent: 0, grader: 0 };
+  /** Paths whose files the user deletes: their rows are gone, and then their bytes. */
+  const deleted = new Set(paths.filter((path) => path.includes('deleted')));
 
   const blobs: TurnWorld['blobs'] = {
     ...NO_OUTPUTS.blobs,
     get: async (blob) => {
-      const text = files[paths.find((path) => blobOf(path) === blob) ?? ''] ?? '';
+      const path = paths.find((one) => blobOf(one) === blob) ?? '';
+      onRead?.(path);
+      if (deleted.has(path)) throw new Fault('content_unavailable', 'the content bucket did not answer');
+      const text = files[path] ?? '';
       return new Blob([Buffer.from(text, 'latin1')]).stream();
     },
   };
@@ -105,7 +114,7 @@ function stage(replies: Replies, files: Readonly<Record<string, string>> = {}, d
         ...NO_OUTPUTS.files,
         find: async (_workspace, id): Promise<StoredFile | null> => {
           const path = paths.find((one) => fileOf(one) === id);
-          if (path === undefined || path.includes('deleted')) return null;
+          if (path === undefined || deleted.has(path)) return null;
           const file = { id, size_bytes: files[path]?.length ?? 0 } as StoredFile['file'];
           return { file, blob: blobOf(path) };
         },
@@ -152,6 +161,7 @@ function stage(replies: Replies, files: Readonly<Record<string, string>> = {}, d
     log,
     requests,
     appends,
+    deleted,
     apply,
     run,
     events,
@@ -396,6 +406,62 @@ describe('an outcome', () => {
     expect(JSON.stringify(staged.log.entries(KEY))).not.toContain(data);
   });
 
+  it('goes on without files that their user deletes while the grader works', async () => {
+    const image = png(3, 2).toString('latin1');
+    const [chart, report] = ['/mnt/session/outputs/chart.png', REPORT];
+    const staged: Staged = stage(
+      (_request, isGrader, count) => {
+        if (!isGrader) return done;
+        // Between the requests: the image has been shown, and the text is asked for when it is gone.
+        if (count === 1) for (const path of [chart, report]) staged.deleted.add(path);
+        if (count === 0) return reading(toolUse('a', 'read', { path: chart }));
+        if (count > 1) return verdict('failed', 'Gone.');
+        return reading(toolUse('b', 'read', { path: report }), toolUse('c', 'grep', { text: 'x', path: report }));
+      },
+      { [chart]: image, [report]: 'x' },
+    );
+    await staged.send(outcome());
+    await staged.run();
+    await expectSound(staged);
+    expect(staged.ends()).toMatchObject([{ result: 'failed', explanation: 'Gone.' }]);
+    expect(staged.events().filter(({ type }) => type === 'session.error')).toEqual([]);
+    const [, before, after] = staged
+      .graders()
+      .map(({ messages }) =>
+        messages.flatMap(({ content }) =>
+          content.flatMap((block) => (block.type === 'tool_result' ? blocksIn(block) : [])),
+        ),
+      );
+    expect(before).toMatchObject([{ type: 'image' }]);
+    const gone = { type: 'text', text: 'The user has deleted this file.' };
+    expect(after).toMatchObject([gone, gone, gone]);
+  });
+
+  it.each([
+    ['the first time, and is told so at once', 1],
+    ['for the next request, which fails and is made without it', 2],
+  ])('goes on when a file is deleted while its bytes are read %s', async (_when, fatal) => {
+    let reads = 0;
+    const late = '/mnt/session/outputs/late.png';
+    const staged: Staged = stage(
+      (_request, isGrader, count) =>
+        isGrader ? (count === 0 ? reading(toolUse('a', 'read', { path: late })) : verdict('failed', 'Gone.')) : done,
+      { [late]: png(3, 2).toString('latin1') },
+      {
+        onRead: (path) => {
+          reads += 1;
+          if (reads === fatal) staged.deleted.add(path);
+        },
+      },
+    );
+    await staged.send(outcome());
+    await staged.run();
+    await expectSound(staged);
+    expect(staged.ends()).toMatchObject([{ result: 'failed', explanation: 'Gone.' }]);
+    expect(count(staged, 'session.error')).toBe(fatal - 1);
+    expect(wordsIn(staged.graders()[1] as ModelRequest)).toContain('The user has deleted this file.');
+  });
+
   it('has failed when the agent refuses or its turn cannot be finished', async () => {
     const refusing = stage(() => answer({ stopReason: 'refusal' }));
     await refusing.send(outcome());
@@ -520,7 +586,7 @@ describe('an outcome', () => {
       return hasRead && isRevised ? verdict('needs_revision', 'No.') : reading(toolUse('t', 'read', { path: REPORT }));
     };
     const play = async (dying?: Dying) => {
-      const staged = stage(reply, { [REPORT]: 'the report' }, dying);
+      const staged = stage(reply, { [REPORT]: 'the report' }, { dying });
       await staged.send(outcome('A report', 'x', 2)).catch(() => undefined);
       if (!staged.types().includes('user.define_outcome')) await staged.send(outcome('A report', 'x', 2));
       await staged.run();
