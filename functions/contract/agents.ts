@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { AgentId, Instant } from './ids.ts';
 import { McpServer, McpServersInput } from './mcp.ts';
 import { Metadata, MetadataPatch } from './metadata.ts';
+import { Multiagent, multiagentOf } from './multiagent.ts';
 import { notYetType } from './not-yet.ts';
 import { AgentSkill, AgentSkillsInput } from './skills.ts';
 import { AgentTool, AgentToolsInput } from './tools.ts';
@@ -80,7 +81,7 @@ export const AgentOverrides = z.strictObject({
 });
 export type AgentOverrides = z.infer<typeof AgentOverrides>;
 
-/** The fields of an agent that a session takes a snapshot of. */
+/** The fields of an agent that a thread works by. */
 const definition = {
   id: AgentId,
   type: z.literal('agent'),
@@ -92,13 +93,13 @@ const definition = {
   tools: z.array(AgentTool),
   mcp_servers: z.array(McpServer),
   skills: z.array(AgentSkill),
-  multiagent: z.null(),
   execution_identity: z.object({ type: z.literal('service_account') }),
 };
 
 export const Agent = z
   .object({
     ...definition,
+    multiagent: Multiagent.nullable(),
     metadata: Metadata,
     created_at: Instant,
     updated_at: Instant,
@@ -107,5 +108,15 @@ export const Agent = z
   .meta({ id: 'Agent' });
 export type Agent = z.infer<typeof Agent>;
 
-export const SessionAgent = z.object(definition).meta({ id: 'SessionAgent' });
+/** An agent as a thread of a session has it. */
+export const SessionThreadAgent = z.object(definition).meta({ id: 'SessionThreadAgent' });
+export type SessionThreadAgent = z.infer<typeof SessionThreadAgent>;
+
+/** With the definitions of the agents that it lists, in the versions that it had pinned when the session was created. */
+export const SessionMultiagent = multiagentOf(SessionThreadAgent).meta({ id: 'SessionMultiagent' });
+export type SessionMultiagent = z.infer<typeof SessionMultiagent>;
+
+export const SessionAgent = z
+  .object({ ...definition, multiagent: SessionMultiagent.nullable() })
+  .meta({ id: 'SessionAgent' });
 export type SessionAgent = z.infer<typeof SessionAgent>;

@@ -1,6 +1,6 @@
 /** Sessions. */
 import * as z from 'zod';
-import { AgentOverrides, SessionAgent } from './agents.ts';
+import { AgentOverrides, SessionAgent, SessionThreadAgent } from './agents.ts';
 import { InitialEvents, OutcomeResult } from './events.ts';
 import { AgentId, EnvironmentId, Instant, OutcomeId, SessionId, ThreadId, VaultId } from './ids.ts';
 import { Metadata, MetadataPatch } from './metadata.ts';
@@ -104,7 +104,7 @@ export const SessionThread = z
     session_id: SessionId,
     parent_thread_id: z.null(),
     workflow_run_id: z.null(),
-    agent: SessionAgent.omit({ multiagent: true }),
+    agent: SessionThreadAgent,
     status: SessionStatus,
     usage: Usage,
     stats: Session.shape.stats,

@@ -8,7 +8,7 @@ import { Session, SessionCreate, SessionDeleted, SessionUpdate, type AgentRefere
 import { overrideAgent } from '#core/agents/override.ts';
 import { retiredModel } from '#core/tools/agent-rules.ts';
 import { resolveSkills, snapshotOf } from '#core/agents/resolve.ts';
-import { refusedServer } from '#core/environments/reach.ts';
+import { refusedRosterServer, refusedServer } from '#core/environments/reach.ts';
 import type { PlannedAttachments } from '#core/files/attach-files.ts';
 import { readRubrics } from '#core/files/read-rubrics.ts';
 import { removeSessionFiles } from '#core/files/remove-session-files.ts';
@@ -114,7 +114,9 @@ async function partsOf(
   const own = await ownAgent(call, agent);
   if (isRefusal(own)) return own;
   const unfit =
-    refusedServer(own.agent, environment.config.networking) ?? (await refusedVaults(call, body.vault_ids ?? []));
+    refusedServer(own.agent, environment.config.networking) ??
+    refusedRosterServer(own.agent, environment.config.networking) ??
+    (await refusedVaults(call, body.vault_ids ?? []));
   return unfit ?? { ...own, environment };
 }
 

@@ -37,9 +37,10 @@ export function snapshotOf(agent: Agent, skills: AgentSkill[]): SessionAgent {
     created_at: _createdAt,
     updated_at: _updatedAt,
     archived_at: _archivedAt,
+    multiagent: _multiagent,
     ...definition
   } = agent;
-  return { ...definition, skills };
+  return { ...definition, skills, multiagent: null };
 }
 
 export function emptyAsNull(text: string | null | undefined): string | null {

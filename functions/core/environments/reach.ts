@@ -1,6 +1,7 @@
-/** Whether an agent's MCP servers lie within its environment's networking. */
+/** Whether the MCP servers of a session's agents lie within its environment's networking. */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Networking } from '#contract/environments.ts';
+import { rosterOf } from '#core/agents/roster.ts';
 import { covers } from '#core/outbound/destination.ts';
 import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
@@ -10,13 +11,29 @@ export function refusedServer(
   networking: Networking | null,
 ): RequestRefusal | null {
   if (networking === null) return servers.length === 0 ? null : NO_ENVIRONMENT;
-  if (networking.type === 'unrestricted' || networking.allow_mcp_servers) return null;
+  const index = outside(servers, networking);
+  return index < 0 ? null : refuse('invalid_request_error', `agent.mcp_servers.${index}.url: ${RULE}`);
+}
+
+/** Servers of the agents that the session's agent may give work to. */
+export function refusedRosterServer(
+  agent: Pick<SessionAgent, 'multiagent'>,
+  networking: Networking,
+): RequestRefusal | null {
+  const refused = rosterOf(agent).agents.find((listed) => outside(listed.agent.mcp_servers, networking) >= 0);
+  if (refused === undefined) return null;
+  const { id, mcp_servers: servers } = refused.agent;
+  const field = `mcp_servers.${outside(servers, networking)}.url of ${id}`;
+  return refuse('invalid_request_error', `agent.multiagent: ${field}: ${RULE}`);
+}
+
+const RULE = "its host must be among the environment's allowed_hosts, or allow_mcp_servers be true";
+
+/** The index of the first server that the environment does not reach, or -1. */
+function outside(servers: SessionAgent['mcp_servers'], networking: Networking): number {
+  if (networking.type === 'unrestricted' || networking.allow_mcp_servers) return -1;
   const allowed = networking.allowed_hosts.map((host) => host.toLowerCase());
-  const index = servers.findIndex(({ url }) => !allowed.some((pattern) => covers(pattern, serverHost(url))));
-  if (index < 0) return null;
-  const field = `agent.mcp_servers.${index}.url`;
-  const rule = "its host must be among the environment's allowed_hosts, or allow_mcp_servers be true";
-  return refuse('invalid_request_error', `${field}: ${rule}`);
+  return servers.findIndex(({ url }) => !allowed.some((pattern) => covers(pattern, serverHost(url))));
 }
 
 const NO_ENVIRONMENT = refuse(
