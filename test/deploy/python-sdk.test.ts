@@ -8,11 +8,30 @@ import { setup } from '#test/synth.ts';
 import { installPython, pythonOf } from './python.ts';
 import { run, say } from './run.ts';
 
-/** Makes the command of the message its one call. */
+/** Makes the command of the message its one call: the message as a whole, or what backticks hold. Of files it says what it sees. */
 const obedient: Script = (request) => {
-  const content = request.messages.at(-1)?.content ?? [];
-  const isAnswered = typeof content !== 'string' && content.some((block) => block.type === 'tool_result');
-  return isAnswered ? { text: 'Done.' } : { text: 'I run it.', tools: [bash(lastTexts(request).at(-1) ?? '')] };
+  const last = request.messages.at(-1)?.content ?? [];
+  const blocks = typeof last === 'string' ? [] : last;
+  if (blocks.some(({ type }) => type === 'tool_result')) return { text: 'Done.' };
+  const files = blocks.filter(({ type }) => type === 'image' || type === 'document');
+  if (files.length > 0) return { text: JSON.stringify(files.map(({ type, source }) => [type, source])) };
+  const text = lastTexts(request).at(-1) ?? '';
+  return { text: 'I run it.', tools: [bash(/`(.+)`/.exec(text)?.[1] ?? text)] };
+};
+
+/** Reads the report, and asks for a second line with a command. */
+const grading: Script = (request) => {
+  if (request.messages.length === 1) return { tools: [{ name: 'read', input: { path: 'report.md' } }] };
+  const isWhole = lastTexts(request).join('').includes('two');
+  const input = isWhole
+    ? { result: 'satisfied', explanation: 'Two lines.' }
+    : { result: 'needs_revision', explanation: 'Run `echo two >> /mnt/session/outputs/report.md`.' };
+  return { tools: [{ name: 'verdict', input }] };
+};
+
+const script: Script = (request, index) => {
+  const isOfGrader = (request.tools ?? []).some((tool) => 'name' in tool && tool.name === 'verdict');
+  return (isOfGrader ? grading : obedient)(request, index);
 };
 
 const installed = await installPython('anthropic').catch(
@@ -24,11 +43,11 @@ describe.skipIf(installed === false)('the Python SDK in strict validation', () =
   let service: Service;
   beforeAll(async () => {
     await setup();
-    service = await startService({ script: obedient, own: true });
+    service = await startService({ script, own: true });
   });
   afterAll(() => service?.close());
 
-  it('takes files, memory and skills into sessions and out of them', async () => {
+  it('takes files, memory and skills into sessions and out of them, shows files in messages, and judges outcomes', async () => {
     // An error that is thrown here is a failed test. Outside of a test it would be a file without tests.
     if (installed instanceof Error) throw installed;
     const { baseUrl, apiKey } = service.runtime;

@@ -1,6 +1,10 @@
-"""Files, memory and skills through the official SDK, which refuses each response that is not as its types say."""
+"""Files, memory, skills and outcomes through the official SDK, which refuses each response that is not as its types say."""
 
-from anthropic import Anthropic
+import base64
+import json
+import time
+
+from anthropic import Anthropic, BadRequestError
 
 client = Anthropic(max_retries=0, _strict_response_validation=True)
 beta = client.beta
@@ -16,20 +20,31 @@ def session_of(agent, resources):
     return beta.sessions.create(agent=agent.id, environment_id=environment.id, resources=resources)
 
 
-def run(session, command):
-    """The result of the call that the agent makes."""
-    results = []
+def follow(session, *events):
+    """The events until the session is idle."""
+    seen = []
     with beta.sessions.events.stream(session.id) as stream:
-        message = {"type": "user.message", "content": [{"type": "text", "text": command}]}
-        beta.sessions.events.send(session.id, events=[message])
+        beta.sessions.events.send(session.id, events=events)
         for event in stream:
-            if event.type == "agent.tool_result":
-                results += [block.text for block in event.content]
+            seen.append(event)
             if event.type == "session.status_idle":
                 break
     listed = [event.id for event in beta.sessions.events.list(session.id)]
     assert len(listed) == len(set(listed)) > 0
-    return "\n".join(results)
+    return seen
+
+
+def message(*content):
+    return {"type": "user.message", "content": content}
+
+
+def texts(events, type):
+    return "\n".join(block.text for event in events if event.type == type for block in event.content)
+
+
+def run(session, command):
+    """The result of the call that the agent makes."""
+    return texts(follow(session, message({"type": "text", "text": command})), "agent.tool_result")
 
 
 def files():
@@ -80,7 +95,70 @@ def skills():
     beta.skills.delete(skill.id)
 
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+PDF = b"%PDF-1.4\n1 0 obj<</Type/Page>>endobj\n"
+
+
+def files_in_messages():
+    session = session_of(agent(), [])
+    image = beta.files.upload(file=("pixel.png", base64.b64decode(PIXEL), "image/png"))
+    paper = beta.files.upload(file=("paper.pdf", PDF, "application/pdf"))
+    tale = beta.files.upload(file=("tale.txt", b"Once upon a time", "text/plain"))
+    blocks = [
+        {"type": type, "source": {"type": "file", "file_id": file.id}}
+        for type, file in (("image", image), ("document", paper), ("document", tale))
+    ]
+    seen = follow(session, message({"type": "text", "text": "Look."}, *blocks))
+    assert json.loads(texts(seen, "agent.message")) == [
+        ["image", {"type": "base64", "media_type": "image/png", "data": PIXEL}],
+        ["document", {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(PDF).decode()}],
+        ["document", {"type": "text", "media_type": "text/plain", "data": "Once upon a time"}],
+    ]
+    [sent] = [event for event in beta.sessions.events.list(session.id) if event.type == "user.message"]
+    assert [block.source.file_id for block in sent.content[1:]] == [image.id, paper.id, tale.id]
+    for file in (image, paper, tale):
+        beta.files.delete(file.id)
+    # The session keeps what it was shown.
+    assert "again" in run(session, "echo again")
+
+
+REPORT = "/mnt/session/outputs/report.md"
+
+
+def outcome(rubric, **more):
+    description = f"Run `echo one >> {REPORT}`"
+    return {"type": "user.define_outcome", "description": description, "rubric": rubric, **more}
+
+
+def outcomes():
+    rubric = beta.files.upload(file=("rubric.md", b"It has two lines.", "text/markdown"))
+    session = session_of(agent(), [])
+    seen = follow(session, outcome({"type": "file", "file_id": rubric.id}, max_iterations=3))
+    ends = [event for event in seen if event.type == "span.outcome_evaluation_end"]
+    assert [(end.iteration, end.result) for end in ends] == [(0, "needs_revision"), (1, "satisfied")], ends
+    [sent] = [event for event in seen if event.type == "user.define_outcome"]
+    assert sent.rubric.content == "It has two lines." and sent.max_iterations == 3
+    [shown] = beta.sessions.retrieve(session.id).outcome_evaluations
+    assert (shown.outcome_id, shown.result, shown.explanation) == (sent.outcome_id, "satisfied", "Two lines.")
+
+    text = {"type": "text", "content": "It has two lines."}
+    roles = {"agent": agent().id, "environment_id": environment.id}
+    begun = beta.sessions.create(**roles, initial_events=[outcome(text)])
+    assert begun.status == "running" and begun.outcome_evaluations[0].result == "pending"
+    try:
+        beta.sessions.create(**roles, initial_events=[outcome(text), outcome(text)])
+        raise AssertionError("two outcomes were taken")
+    except BadRequestError as error:
+        assert "initial_events.1" in error.message, error.message
+    while beta.sessions.retrieve(begun.id).status != "idle":
+        time.sleep(0.1)
+    [last] = beta.sessions.retrieve(begun.id).outcome_evaluations
+    assert last.result == "satisfied" and last.completed_at is not None
+
+
 files()
+files_in_messages()
 memory()
 skills()
+outcomes()
 print("done")

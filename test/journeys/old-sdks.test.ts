@@ -1,14 +1,29 @@
-/** Earlier versions of the official SDK see every event of a turn: each drops frames whose names it does not know. */
+/** Earlier versions of the official SDK see every event of a turn and of an outcome: each drops frames whose names it does not know. */
 import Anthropic104 from 'sdk-0.104';
 import Anthropic86 from 'sdk-0.86';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Script } from '#test/model/stand-in.ts';
 import { echo } from '#test/journeys/scripts.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
 
-describe('a turn, followed by an SDK of the version', () => {
+/** The grader is content. */
+const satisfied: Script = (request, index) => {
+  const isOfGrader = (request.tools ?? []).some((tool) => 'name' in tool && tool.name === 'verdict');
+  const input = { result: 'satisfied', explanation: 'It is there.' };
+  return isOfGrader ? { tools: [{ name: 'verdict', input }] } : echo(request, index);
+};
+
+const MESSAGE = { type: 'user.message', content: [{ type: 'text', text: 'hello' }] } as const;
+const OUTCOME = {
+  type: 'user.define_outcome',
+  description: 'An answer',
+  rubric: { type: 'text', content: 'It answers.' },
+} as const;
+
+describe('a turn with an outcome, followed by an SDK of the version', () => {
   let service: Service;
   beforeAll(async () => {
-    service = await startService({ script: echo });
+    service = await startService({ script: satisfied });
   });
   afterAll(async () => service.close());
 
@@ -19,7 +34,8 @@ describe('a turn, followed by an SDK of the version', () => {
     const client = new Client({ apiKey: service.runtime.apiKey, baseURL: service.runtime.baseUrl, maxRetries: 0 });
     const session = await service.session();
     const stream = await client.beta.sessions.events.stream(session);
-    await service.send(session, 'hello');
+    // The older one has no type of an outcome, and passes it on.
+    await (client as Anthropic104).beta.sessions.events.send(session, { events: [MESSAGE, OUTCOME] });
     const seen: string[] = [];
     for await (const { type } of stream as AsyncIterable<{ readonly type: string }>) {
       seen.push(type);
@@ -28,5 +44,8 @@ describe('a turn, followed by an SDK of the version', () => {
     const listed = (await service.events(session)).map(({ type }) => type);
     expect(new Set(seen)).toEqual(new Set(listed));
     expect(seen).toContain('session.usage');
+    expect(seen).toContain('span.outcome_evaluation_ongoing');
+    const { outcome_evaluations } = await (client as Anthropic104).beta.sessions.retrieve(session);
+    expect(outcome_evaluations).toMatchObject([{ result: 'satisfied', explanation: 'It is there.' }]);
   });
 });
