@@ -13,7 +13,7 @@ const obedient: Script = (request) => {
   const last = request.messages.at(-1)?.content ?? [];
   const blocks = typeof last === 'string' ? [] : last;
   if (blocks.some(({ type }) => type === 'tool_result')) return { text: 'Done.' };
-  const files = blocks.filter(({ type }) => type === 'image' || type === 'document');
+  const files = blocks.filter((block) => block.type === 'image' || block.type === 'document');
   if (files.length > 0) return { text: JSON.stringify(files.map(({ type, source }) => [type, source])) };
   const text = lastTexts(request).at(-1) ?? '';
   return { text: 'I run it.', tools: [bash(/`(.+)`/.exec(text)?.[1] ?? text)] };

@@ -13,7 +13,7 @@ const satisfied: Script = (request, index) => {
   return isOfGrader ? { tools: [{ name: 'verdict', input }] } : echo(request, index);
 };
 
-const MESSAGE = { type: 'user.message', content: [{ type: 'text', text: 'hello' }] } as const;
+const MESSAGE = { type: 'user.message' as const, content: [{ type: 'text' as const, text: 'hello' }] };
 const OUTCOME = {
   type: 'user.define_outcome',
   description: 'An answer',
