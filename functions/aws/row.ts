@@ -5,7 +5,16 @@ import { Fault } from '#core/ports/errors.ts';
 import type { Place } from '#core/ports/records.ts';
 import type { Key, Row, Table } from '#aws/table.ts';
 
-export type Listed = 'agent' | 'environment' | 'session' | 'vault' | 'credential' | 'file' | 'memory_store' | 'skill';
+export type Listed =
+  | 'agent'
+  | 'environment'
+  | 'session'
+  | 'thread'
+  | 'vault'
+  | 'credential'
+  | 'file'
+  | 'memory_store'
+  | 'skill';
 
 /** `scope` has what belongs to a session, beside `list`, which has what belongs to a workspace or a vault. */
 export type ListIndex = 'list' | 'scope';

@@ -14,6 +14,7 @@ import {
   QueryCommand,
   TransactionCanceledException,
   TransactionConflictException,
+  TransactionInProgressException,
   TransactWriteItemsCommand,
   UpdateItemCommand,
   type AttributeValue,
@@ -80,7 +81,7 @@ interface Page {
 }
 
 /** `conflict`: the condition did not hold, and `row` is what is stored instead. */
-export interface Written {
+interface Written {
   readonly status: 'saved' | 'conflict';
   readonly row: Row | null;
 }
@@ -338,6 +339,8 @@ function pauseAfter(attempt: number, pause: Pause): Promise<void> {
 
 function isContended(cause: unknown): boolean {
   if (cause instanceof TransactionConflictException) return true;
+  // The first try of the same write, whose answer was lost, is still under way.
+  if (cause instanceof TransactionInProgressException) return true;
   const codes = reasonsIn(cause).map(({ Code }) => Code);
   return codes.includes('TransactionConflict') && !codes.includes('ConditionalCheckFailed');
 }

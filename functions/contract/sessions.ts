@@ -96,18 +96,30 @@ export const Session = z
   .meta({ id: 'Session' });
 export type Session = z.infer<typeof Session>;
 
-/** The primary thread: a session has no other. */
+/** A thread's own agent. An advisor is a model without an agent; an inline agent is defined where it is used. */
+export const ThreadAgent = z
+  .discriminatedUnion('type', [
+    SessionThreadAgent,
+    SessionThreadAgent.omit({ id: true, version: true }).extend({ type: z.literal('inline') }),
+    z.object({ type: z.literal('advisor'), model: z.string() }),
+  ])
+  .meta({ id: 'ThreadAgent' });
+export type ThreadAgent = z.infer<typeof ThreadAgent>;
+
 export const SessionThread = z
   .object({
     id: ThreadId,
     type: z.literal('session_thread'),
     session_id: SessionId,
-    parent_thread_id: z.null(),
+    /** Null for the primary thread. */
+    parent_thread_id: ThreadId.nullable(),
     workflow_run_id: z.null(),
-    agent: SessionThreadAgent,
+    agent: ThreadAgent,
     status: SessionStatus,
-    usage: Usage,
-    stats: Session.shape.stats,
+    /** Of a child thread: null until it first rests. */
+    usage: Usage.nullable(),
+    /** Of a child thread: null until it first runs. */
+    stats: Session.shape.stats.nullable(),
     created_at: Instant,
     updated_at: Instant,
     archived_at: Instant.nullable(),

@@ -35,12 +35,11 @@ describe('a log of many appends', () => {
   beforeAll(async () => {
     db = await startDynamoDb();
     let head: Head = fold(null, [CREATED]);
-    const first = await firstAppend(tables(), KEY, {
-      entries: [CREATED],
-      state: head.state,
-      at: NOW,
-      name: randomUUID(),
-    });
+    const first = await firstAppend(
+      tables(),
+      { key: KEY, entries: [CREATED], state: head.state, at: NOW },
+      randomUUID(),
+    );
     await db.client.send(new TransactWriteItemsCommand({ TransactItems: [first] }));
     const log = createSessionLog(tables());
     for (let count = 1; count < APPENDS; count += 1) {

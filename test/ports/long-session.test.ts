@@ -105,11 +105,11 @@ describe('a session much longer than the model’s window', () => {
     const token = randomUUID().replaceAll('-', '');
     const key = { session: SessionId.parse(`sesn_${token}`), thread: ThreadId.parse(`sthr_${token}`) };
     const { state } = fold(null, [CREATED]);
-    const first = { entries: [CREATED], state, at: NOW, name: randomUUID() };
+    const first = { key, entries: [CREATED], state, at: NOW };
     const row = { TableName: recordsTable, Item: { pk: { S: key.session }, sk: { S: 'session' } } };
     await client.send(
       new TransactWriteItemsCommand({
-        TransactItems: [await firstAppend({ dynamodb: client, logTable, content }, key, first), { Put: row }],
+        TransactItems: [await firstAppend({ dynamodb: client, logTable, content }, first, randomUUID()), { Put: row }],
       }),
     );
     const measured = measuring(client);

@@ -1,7 +1,15 @@
 /** The session log in memory, for tests of the core; it passes the port's suite like the real adapter. */
-import { Position, positionAfter } from '#contract/ids.ts';
+import { LOG_START, Position, positionAfter } from '#contract/ids.ts';
 import type { Entry } from '#contract/entries.ts';
-import type { Append, Head, LogKey, LogWatch, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
+import type {
+  Append,
+  Head,
+  LogKey,
+  LogWatch,
+  NewThread,
+  PositionedEntry,
+  SessionLog,
+} from '#core/ports/session-log.ts';
 
 export interface MemoryLog extends SessionLog, LogWatch {
   /** Begins a log, as the creation of a session does. */
@@ -48,13 +56,20 @@ export function memoryLog(): MemoryLog {
     async entryAt(key, position) {
       return stored(key)?.entries[position - 1] ?? null;
     },
-    async append({ key, after, entries, state }: Append) {
-      const log = stored(key);
-      if (log === null) throw new RangeError('no such log');
-      if (log.head.position !== after.position) return { status: 'conflict', head: log.head };
-      const head = { position: positionAfter(after.position, entries.length), state };
-      logs.set(nameOf(key), { head, entries: [...log.entries, ...entries] });
-      return { status: 'appended', head };
+    async append(append: Append, ...beside: readonly (Append | NewThread)[]) {
+      const parts = [append, ...beside];
+      const heads = parts.map(({ key }) => stored(key)?.head ?? null);
+      const [now, ...others] = heads;
+      if (now == null) throw new RangeError('no such log');
+      if (parts.some(({ after }, at) => heads[at]?.position !== after?.position)) {
+        return { status: 'conflict', head: now, beside: others };
+      }
+      for (const { key, after, entries, state } of parts) {
+        const head = { position: positionAfter(after?.position ?? LOG_START, entries.length), state };
+        logs.set(nameOf(key), { head, entries: [...(stored(key)?.entries ?? []), ...entries] });
+      }
+      const position = positionAfter(append.after.position, append.entries.length);
+      return { status: 'appended', head: { position, state: append.state } };
     },
   };
 }

@@ -1,8 +1,8 @@
 /** The contract of the SessionLog port; every adapter passes it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventId, FIRST_POSITION, Position, positionAfter, SessionId, ThreadId } from '#contract/ids.ts';
-import type { Entry, SessionState } from '#contract/entries.ts';
-import type { Append, Head, LogKey, LogWatch, SessionLog } from '#core/ports/session-log.ts';
+import { recordIn, type Entry, type SessionState } from '#contract/entries.ts';
+import type { Append, Appended, Head, LogKey, LogWatch, NewThread, SessionLog } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
 import { AGENT, CREATED, NOW } from '#test/functions/core/given.ts';
 
@@ -10,7 +10,7 @@ export interface LogUnderTest {
   readonly log: SessionLog & LogWatch;
   /** Begins a log with its row, as the creation of a session does. */
   create(key: LogKey, entries: readonly Entry[]): Promise<Head>;
-  /** Status, run and usage in the session's row; null when the adapter keeps no row. */
+  /** Status and run in the row of the session, or of a child thread; null when there is none, or the adapter keeps none. */
   row(key: LogKey): Promise<Pick<SessionState, 'status' | 'run'> | null>;
   close(): Promise<void>;
 }
@@ -55,6 +55,27 @@ export function appendOf(key: LogKey, after: Head, entries: readonly Entry[]): A
   return { key, after, entries, state: fold(after, entries).state, at: NOW };
 }
 
+const { multiagent: _multiagent, ...THREAD_AGENT } = AGENT;
+
+let threads = 0;
+/** The first append of a child thread of the session. */
+export function newThread({ session, thread: parent }: LogKey, entries: readonly Entry[] = []): NewThread {
+  threads += 1;
+  const thread = ThreadId.parse(`${parent}c${threads}`);
+  const created = recordIn(CREATED);
+  if (created?.kind !== 'session.created') return expect.fail('another first record');
+  const all: readonly Entry[] = [{ record: { ...created, thread } }, ...entries];
+  const details = { id: thread, agent: THREAD_AGENT, parent_thread_id: parent, created_at: NOW };
+  return {
+    key: { session, thread },
+    after: null,
+    thread: details,
+    entries: all,
+    state: fold(null, all).state,
+    at: NOW,
+  };
+}
+
 export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>): void {
   describe(`the session log in ${name}`, () => {
     let under: LogUnderTest;
@@ -81,7 +102,7 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       const created = await under.create(key, [CREATED]);
       const won = await under.log.append(appendOf(key, created, [saying('first')]));
       const lost = await under.log.append(appendOf(key, created, [saying('second')]));
-      expect(lost).toEqual({ status: 'conflict', head: won.head });
+      expect(lost).toEqual({ status: 'conflict', head: won.head, beside: [] });
       const { entries } = await under.log.read(key, Position.parse(1));
       expect(entries.map(({ entry }) => entry)).toEqual([CREATED, saying('first')]);
     });
@@ -196,6 +217,109 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       }
       const { entries } = await under.log.read(key, Position.parse(1));
       expect(entries.map(({ position }) => position)).toEqual(Array.from({ length: 13 }, (_, index) => index + 1));
+    });
+
+    it('appends to several logs at once, and begins those of new threads', async () => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const [idle, woken] = [newThread(key), newThread(key, [saying('a'), RUNNING])];
+      const appended = await under.log.append(appendOf(key, created, [saying('b')]), idle, woken);
+      expect(appended).toEqual({ status: 'appended', head: await under.log.head(key) });
+      expect(await under.log.head(idle.key)).toEqual({ position: 1, state: idle.state });
+      expect(await under.log.head(woken.key)).toEqual({ position: 3, state: woken.state });
+      expect((await under.log.read(woken.key, FIRST_POSITION)).entries.map(({ entry }) => entry)).toEqual(
+        woken.entries,
+      );
+      const rows = [await under.row(idle.key), await under.row(woken.key)];
+      if (rows[0] !== null)
+        expect(rows).toEqual([
+          { status: 'idle', run: 0 },
+          { status: 'running', run: 1 },
+        ]);
+      const parent = await under.log.head(key);
+      const child = await under.log.head(idle.key);
+      if (parent === null || child === null) return expect.fail('no logs');
+      await under.log.append(
+        appendOf(idle.key, child, [saying('c'), RUNNING]),
+        appendOf(key, parent, [saying('d', 'sevt_d')]),
+      );
+      expect([(await under.log.head(key))?.position, (await under.log.head(idle.key))?.position]).toEqual([3, 3]);
+      const changed = await under.row(idle.key);
+      if (changed !== null) expect(changed).toEqual({ status: 'running', run: 1 });
+    });
+
+    it.each([
+      { lost: 'the first log', at: 0 },
+      { lost: 'a log beside it', at: 1 },
+      { lost: 'another one beside it', at: 2 },
+      { lost: 'the log of a new thread', at: 3 },
+    ])('writes nothing and answers every head when $lost lost its race', async ({ at }) => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const [second, third, begun] = [newThread(key), newThread(key), newThread(key)];
+      const first = await under.log.append(appendOf(key, created, [saying('a')]), second, third);
+      const headOf = async (of: LogKey) => (await under.log.head(of)) ?? expect.fail('no log');
+      const heads = [first.head, await headOf(second.key), await headOf(third.key)] as const;
+      const keys = [key, second.key, third.key] as const;
+      const appends = [0, 1, 2].map((of) =>
+        appendOf(keys[of] ?? key, heads[of] ?? first.head, [saying('lost', 'sevt_l'), RUNNING]),
+      );
+      const [one = expect.fail('none'), ...beside] = appends;
+      if (at === 3) await under.log.append(appendOf(key, heads[0], [saying('won', 'sevt_w')]), begun);
+      else await under.log.append(appendOf(keys[at] ?? key, heads[at] ?? first.head, [saying('won', 'sevt_w')]));
+      const now = await Promise.all([...keys, begun.key].map((of) => under.log.head(of)));
+      // The append that began the thread was to its parent's log too: this one knows of that.
+      const parent = at === 3 ? appendOf(key, await headOf(key), [saying('lost', 'sevt_l')]) : one;
+      const lost = await under.log.append(parent, ...beside, begun);
+      expect(lost).toEqual({ status: 'conflict', head: now[0], beside: now.slice(1) });
+      expect(await Promise.all([...keys, begun.key].map((of) => under.log.head(of)))).toEqual(now);
+      expect((await under.row(second.key))?.status ?? 'idle').toBe('idle');
+    });
+
+    it('lets processes that append to two logs each win one by one, so that both logs tell the same', async () => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const children = [newThread(key), newThread(key), newThread(key)];
+      const { head } = await under.log.append(appendOf(key, created, [saying('a')]), ...children);
+      /** A report of a child is one entry in its log and one in its parent's. */
+      const reports = async ({ key: from, state }: NewThread, count: number) => {
+        let [child, parent]: [Head, Head] = [{ position: FIRST_POSITION, state }, head];
+        for (let made = 0; made < count;) {
+          const said = saying('report', `sevt_${from.thread.slice(5)}n${made}`);
+          const [own, told] = [appendOf(from, child, [said]), appendOf(key, parent, [said])];
+          const appended: Appended = await under.log.append(told, own);
+          made += appended.status === 'appended' ? 1 : 0;
+          if (appended.status === 'appended') child = { position: positionAfter(child.position), state: own.state };
+          parent = appended.head;
+        }
+      };
+      await Promise.all(children.map((child) => reports(child, 4)));
+      const idsIn = async (of: LogKey) =>
+        (await under.log.read(of, FIRST_POSITION)).entries.flatMap(({ entry }) =>
+          'event' in entry ? entry.event.id : [],
+        );
+      const told = (await idsIn(key)).slice(1);
+      expect(told).toHaveLength(12);
+      for (const child of children) {
+        const own = await idsIn(child.key);
+        expect(told.filter((id) => own.includes(id))).toEqual(own);
+        expect(own).toHaveLength(4);
+      }
+    });
+
+    it('begins 25 threads at once, whose entries and agents are together larger than a transaction may be', async () => {
+      const key = newKey();
+      const created = await under.create(key, [CREATED]);
+      const large = saying('x'.repeat(180_000), 'sevt_l');
+      const agent = { ...THREAD_AGENT, system: 'y'.repeat(150_000) };
+      const begun = Array.from({ length: 25 }, () => newThread(key, [large])).map((one) => ({
+        ...one,
+        thread: { ...one.thread, agent },
+      }));
+      const appended = await under.log.append(appendOf(key, created, [large]), ...begun);
+      expect(appended).toMatchObject({ status: 'appended', head: { position: 2 } });
+      for (const one of begun) expect(await under.log.entryAt(one.key, Position.parse(2))).toEqual(large);
+      expect(await under.log.entryAt(key, Position.parse(2))).toEqual(large);
     });
   });
 }

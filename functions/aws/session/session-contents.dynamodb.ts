@@ -3,7 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SessionContents } from '#contract/resources.ts';
 import type { ContentsReader } from '#core/ports/records.ts';
 import { bodyOf } from '#aws/row.ts';
-import { contentsKey } from '#aws/session/log-writes.dynamodb.ts';
+import { contentsKey } from '#aws/session/session-rows.dynamodb.ts';
 import { createTable } from '#aws/table.ts';
 
 export function createContentsReader(dynamodb: DynamoDBClient, name: string): ContentsReader {

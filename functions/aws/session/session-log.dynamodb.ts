@@ -1,10 +1,19 @@
-/** The session log on DynamoDB: one append, one row. */
+/** The session log on DynamoDB: one append to one log, one row. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { Entry } from '#contract/entries.ts';
 import { Position, positionAfter } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { Append, Appended, Head, LogKey, LogWatch, PositionedEntry, SessionLog } from '#core/ports/session-log.ts';
+import type {
+  Append,
+  Appended,
+  Head,
+  LogKey,
+  LogWatch,
+  NewThread,
+  PositionedEntry,
+  SessionLog,
+} from '#core/ports/session-log.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
 import {
   entriesOf,
@@ -12,7 +21,6 @@ import {
   logTableOf,
   partition,
   rangeOf,
-  appendRow,
   createLogWriter,
 } from '#aws/session/log-writes.dynamodb.ts';
 import type { Query, Row, Table } from '#aws/table.ts';
@@ -104,20 +112,15 @@ export function createSessionLog(options: SessionLogOptions): SessionLog & LogWa
     return row === undefined ? null : rangeOf(row).last;
   }
 
-  async function append(append: Append): Promise<Appended> {
-    const name = options.newName();
-    const written = await write(
-      append,
-      await appendRow(content, { ...append, after: append.after.position, name }),
-      name,
-    );
-    if (written.status === 'saved' || written.row?.['append'] === name) {
+  async function append(append: Append, ...beside: readonly (Append | NewThread)[]): Promise<Appended> {
+    const written = await write(append, beside, options.newName());
+    if (written === 'saved') {
       const position = positionAfter(append.after.position, append.entries.length);
       return { status: 'appended', head: { position, state: append.state } };
     }
-    const now = await head(append.key);
-    if (now === null) throw new Fault('session_gone', `the session ${append.key.session} was deleted`);
-    return { status: 'conflict', head: now };
+    const [now, ...others] = await Promise.all([append, ...beside].map(({ key }) => head(key)));
+    if (now == null) throw new Fault('session_gone', `the session ${append.key.session} was deleted`);
+    return { status: 'conflict', head: now, beside: others };
   }
 
   return { head, read, slice, isFollowed, lastPosition, append, entryAt };

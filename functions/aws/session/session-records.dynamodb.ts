@@ -18,16 +18,16 @@ import type { SessionListRequest, SessionRecord, SessionRecords } from '#core/po
 import { listRows, type Filter } from '#aws/list-rows.ts';
 import { archiveRow, bodyOf, isOf, json, listKeys, optional, parseRow, textOf } from '#aws/row.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
+import { firstAppend } from '#aws/session/log-writes.dynamodb.ts';
 import {
   contentsKey,
   contentsRow,
   detailsKey,
   detailsRow,
-  firstAppend,
   outcomesIn,
   outcomesKey,
   outcomesWrite,
-} from '#aws/session/log-writes.dynamodb.ts';
+} from '#aws/session/session-rows.dynamodb.ts';
 import { createTable, IS_NEW, mustBeSaved, type Columns, type Key, type Row } from '#aws/table.ts';
 
 const SESSION = 'session';
@@ -88,7 +88,7 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
         ...listKeys(workspace, SESSION, { createdAt: details.created_at, id: details.id }),
       };
       const name = options.newName();
-      const log = await firstAppend(options, first.key, { ...first, name });
+      const log = await firstAppend(options, first, name);
       const planned = packages === null ? [] : [table.putting(options.plannedSandbox(details.id, packages))];
       const found = contents === null ? [] : [table.putting(contentsRow(details.id, contents))];
       const outcomes = outcomesWrite(table, details.id, {}, first.entries);

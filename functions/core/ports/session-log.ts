@@ -1,14 +1,18 @@
 /** Ports of the session log, and of the runs that work on it. */
 import type { Entry, SessionState } from '#contract/entries.ts';
-import type { Instant, Position, SessionId, ThreadId } from '#contract/ids.ts';
+import { type Instant, type Position, primaryThread, type SessionId, type ThreadId } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
 import type { SessionContents } from '#contract/resources.ts';
-import type { Session } from '#contract/sessions.ts';
+import type { Session, SessionThread } from '#contract/sessions.ts';
 
 /** Names one log: the partition of a thread. The primary thread's log is the session's own. */
 export interface LogKey {
   readonly session: SessionId;
   readonly thread: ThreadId;
+}
+
+export function isPrimary({ session, thread }: LogKey): boolean {
+  return thread === primaryThread(session);
 }
 
 /** The last position of a log and the state folded up to it. */
@@ -31,26 +35,43 @@ export type SessionDetails = Pick<
   'id' | 'agent' | 'environment_id' | 'vault_ids' | 'title' | 'metadata' | 'created_at'
 >;
 
-export interface Append {
+/** What is fixed of a child thread. */
+interface ThreadDetails extends Pick<SessionThread, 'id' | 'agent' | 'created_at'> {
+  readonly parent_thread_id: ThreadId;
+}
+
+interface AnyAppend {
   readonly key: LogKey;
-  /** The head on which the entries were decided. */
-  readonly after: Head;
   readonly entries: readonly Entry[];
   /** The state folded over `entries`; it is stored beside them. */
   readonly state: SessionState;
   readonly at: Instant;
-  /** The session's details as they are to be; absent while they stay. */
-  readonly details?: SessionDetails;
-  /** What the session's sandboxes find, as it is to be; absent while it stays. */
-  readonly contents?: SessionContents;
   /** Id of the request that caused it, for debugging: the response and the request's log line have it too. */
   readonly cause?: string;
 }
 
-/** A lost race is a value: another process appended first, and `head` is the log's present head. */
+export interface Append extends AnyAppend {
+  /** The head on which the entries were decided. */
+  readonly after: Head;
+  /** The session's details as they are to be; absent while they stay. */
+  readonly details?: SessionDetails;
+  /** What the session's sandboxes find, as it is to be; absent while it stays. */
+  readonly contents?: SessionContents;
+}
+
+/** The first append of a child thread: its log begins, and its row. */
+export interface NewThread extends AnyAppend {
+  readonly after: null;
+  readonly thread: ThreadDetails;
+}
+
+/**
+ * A lost race is a value: another process appended first, and `head` is the log's present head. `beside` has the heads of
+ * the other logs, in the order of the call; null for a log that does not exist.
+ */
 export type Appended =
   | { readonly status: 'appended'; readonly head: Head }
-  | { readonly status: 'conflict'; readonly head: Head };
+  | { readonly status: 'conflict'; readonly head: Head; readonly beside: readonly (Head | null)[] };
 
 interface LogPart {
   readonly entries: readonly PositionedEntry[];
@@ -60,8 +81,10 @@ interface LogPart {
 /**
  * The durable, append-only log of a session (docs/design.md#session-log).
  * `append` is all or nothing at exactly `after.position + 1`; a repeat of the same append, its first answer lost, is
- * `appended` and writes nothing. When status, run, details, contents or outcomes change, the
- * session's row changes in the same transaction.
+ * `appended` and writes nothing. When status, run, details, contents or outcomes change, the session's row changes in the
+ * same transaction; when status or run of a child thread change, the thread's row does.
+ * Appends of different logs of one session are all written or none, in one transaction: at most 25 `beside` the first. When
+ * one of them loses its race, all do.
  * Reads are strongly consistent. Only `LogRemover` deletes entries.
  */
 export interface SessionLog {
@@ -76,7 +99,7 @@ export interface SessionLog {
    * A log that was never compacted is read as `read` does, in no more round trips.
    */
   slice(key: LogKey, from: Position): Promise<LogPart>;
-  append(append: Append): Promise<Appended>;
+  append(append: Append, ...beside: readonly (Append | NewThread)[]): Promise<Appended>;
   /** The entry at a position, or null. */
   entryAt(key: LogKey, position: Position): Promise<Entry | null>;
 }

@@ -1,5 +1,10 @@
 import { createServer, type Server } from 'node:http';
-import { DynamoDBClient, TransactionConflictException, type BatchGetItemCommandInput } from '@aws-sdk/client-dynamodb';
+import {
+  DynamoDBClient,
+  TransactionConflictException,
+  TransactionInProgressException,
+  type BatchGetItemCommandInput,
+} from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createTable } from '#aws/table.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
@@ -44,6 +49,21 @@ describe('a conditional write to rows that a transaction holds', () => {
     contend(20);
     await expect(table().remove({ pk: 'contended', sk: 'row' })).rejects.toMatchObject({ code: 'records_unavailable' });
     expect(paused).toHaveLength(19);
+  });
+
+  it('is repeated while its first try, whose answer was lost, is under way', async () => {
+    const tokens: unknown[] = [];
+    db.client.middlewareStack.add(
+      (next) => async (command) => {
+        tokens.push((command.input as { ClientRequestToken?: string }).ClientRequestToken);
+        if (tokens.length < 3) throw new TransactionInProgressException({ message: 'under way', $metadata: {} });
+        return next(command);
+      },
+      { step: 'initialize', name: 'contention' },
+    );
+    const writes = [table().putting({ pk: 'slow', sk: 'row' })];
+    expect(await table().transact(writes, 'token')).toEqual({ status: 'saved' });
+    expect(tokens).toEqual(['token', 'token', 'token']);
   });
 
   it('is made at once when no transaction holds the rows', async () => {
