@@ -8,13 +8,17 @@ import { startShell, type Report, type Shell } from './shell.ts';
 
 const DEFAULT_TIMEOUT_MS = 120_000;
 /** Limits the output of one command and its background jobs, which would otherwise fill the task's disk. */
-export const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
+const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
 /** Longer than any report: thousands of background jobs. */
 const MAX_REPORT_BYTES = 100_000;
 const QUIET_MS = 20;
+/** One for the primary thread of a session and one for each of the 25 that may run beside it. */
+const MAX_SHELLS = 26;
 
 export interface ToolCall {
   readonly call: string;
+  /** The thread that makes the call; empty for none. */
+  readonly thread: string;
   readonly input: Readonly<Record<string, unknown>>;
   readonly timeoutMs: number;
 }
@@ -34,7 +38,13 @@ const BashInput = z.looseObject({
 
 /** How a command ended. */
 type Ending =
-  | { readonly how: 'exited'; readonly status: number; readonly jobs: readonly string[] }
+  | {
+      readonly how: 'exited';
+      readonly status: number;
+      /** The background jobs that it began, and how many there are in all. */
+      readonly jobs: readonly string[];
+      readonly running: number;
+    }
   /** The shell ended with it, by itself. */
   | { readonly how: 'left'; readonly sentence: string; readonly status: number | null }
   /** The shell was ended, because the command had no end. */
@@ -42,54 +52,119 @@ type Ending =
 
 const GONE = '[The next command gets a new shell: working directory and variables are gone.]';
 const ALL_GONE = '[The next command gets a new shell: working directory, variables and background jobs are gone.]';
+const RENEWED =
+  '[This is a new shell, because other threads needed shells while yours was idle: its working directory, variables and background jobs are gone.]';
+
+export interface BashLimits {
+  readonly maxOutputBytes?: number | undefined;
+  readonly maxShells?: number | undefined;
+}
+
+/** What the server knows of a thread that has used `bash`. */
+interface ShellOfThread {
+  readonly inTurn: ReturnType<typeof takeTurns>;
+  readonly knownJobs: Set<string>;
+  shell: Shell | null;
+  /** Commands that run or wait for their turn. */
+  commands: number;
+  /** Its last command left background jobs. */
+  hasJobs: boolean;
+  /** The shell was ended for another thread's, and no result has told it. */
+  isRenewed: boolean;
+}
 
 /**
  * The SDK's `bash` with another way to run commands: the SDK keeps only the last 100 KiB of output and nothing after a
- * timeout, tells no exit status beside output, and scans its output in quadratic time.
+ * timeout, tells no exit status beside output, and scans its output in quadratic time. Each thread has a shell of its own,
+ * and commands of different threads run beside each other.
  */
 export function bashIn(
   workdir: string,
   env: Readonly<Record<string, string>>,
-  { outputs, maxOutputBytes }: { readonly outputs: Outputs; readonly maxOutputBytes: number },
+  { outputs, maxOutputBytes = MAX_OUTPUT_BYTES, maxShells = MAX_SHELLS }: BashLimits & { readonly outputs: Outputs },
 ): { readonly run: RunTool; close(): void } {
-  const inTurn = takeTurns();
   const pipes = outputPipes();
-  const knownJobs = new Set<string>();
-  let shell: Shell | null = null;
+  /** The one that was used last is the last. */
+  const threads = new Map<string, ShellOfThread>();
 
-  async function runCommand(command: string, call: ToolCall, stop: AbortSignal): Promise<ToolResult> {
-    const used = (shell ??= startShell(workdir, env));
+  function threadOf(id: string): ShellOfThread {
+    const own = threads.get(id) ?? {
+      ...{ inTurn: takeTurns(), knownJobs: new Set<string>(), shell: null },
+      ...{ commands: 0, hasJobs: false, isRenewed: false },
+    };
+    threads.delete(id);
+    threads.set(id, own);
+    return own;
+  }
+
+  /** Ends an idle shell when there are too many; one with background jobs only when every idle one has some. */
+  function makeRoom(): 'room' | 'no room' {
+    const living = [...threads.values()].filter(({ shell }) => shell !== null);
+    if (living.length < maxShells) return 'room';
+    const idle = living.filter(({ commands }) => commands === 0);
+    const ended = idle.find(({ hasJobs }) => !hasJobs) ?? idle[0];
+    if (ended === undefined) return 'no room';
+    end(ended);
+    ended.isRenewed = true;
+    return 'room';
+  }
+
+  async function runCommand(own: ShellOfThread, command: string, call: ToolCall & Stopped): Promise<ToolResult> {
+    if (own.shell === null && makeRoom() === 'no room') return { text: noShell(maxShells), isError: true };
+    const used = (own.shell ??= startShell(workdir, env));
+    const { knownJobs } = own;
     const capture = outputs.capture(call.call);
-    const ending = await runIn(used, { command, capture, pipe: await pipes.take(), stop, knownJobs, maxOutputBytes });
-    if (ending.how !== 'exited' && shell === used) shell = null;
-    const result = resultOf(ending, capture);
+    const pipe = await pipes.take();
+    const ending = await runIn(used, { command, capture, pipe, stop: call.stop, knownJobs, maxOutputBytes });
+    if (ending.how !== 'exited' && own.shell === used) own.shell = null;
+    const result = resultOf(ending, capture, own.isRenewed ? [RENEWED] : []);
+    own.isRenewed = false;
+    own.hasJobs = ending.how === 'exited' && ending.running > 0;
     capture.commandEnded(ending.how === 'exited' && ending.jobs.length > 0 ? 'has jobs' : 'has no jobs');
     return result;
   }
 
-  function end(): void {
-    shell?.kill();
-    shell = null;
+  function end(own: ShellOfThread): void {
+    own.shell?.kill();
+    own.shell = null;
   }
 
   async function run(call: ToolCall, signal: AbortSignal): Promise<ToolResult> {
     const { command, restart, timeout_ms } = BashInput.parse(call.input);
     const timeoutMs = Math.min(timeout_ms ?? DEFAULT_TIMEOUT_MS, call.timeoutMs);
-    return inTurn(signal, async () => {
-      if (restart === true) end();
-      if (command) return runCommand(command, call, AbortSignal.any([signal, timeoutOf(timeoutMs)]));
-      if (restart === true) return { text: 'bash session restarted', isError: false };
-      return { text: 'bash: command is required', isError: true };
-    });
+    const own = threadOf(call.thread);
+    own.commands += 1;
+    try {
+      return await own.inTurn(signal, async () => {
+        if (restart === true) {
+          end(own);
+          own.isRenewed = false;
+        }
+        const stop = AbortSignal.any([signal, timeoutOf(timeoutMs)]);
+        if (command) return runCommand(own, command, { ...call, stop });
+        if (restart === true) return { text: 'bash session restarted', isError: false };
+        return { text: 'bash: command is required', isError: true };
+      });
+    } finally {
+      own.commands -= 1;
+    }
   }
 
   return {
     run,
     close() {
-      end();
+      threads.forEach(end);
       pipes.close();
     },
   };
+}
+
+interface Stopped {
+  readonly stop: AbortSignal;
+}
+
+function noShell(shells: number): string {
+  return `bash: the command was not run, because ${shells} threads run commands in this sandbox. Try again when one of them has ended.`;
 }
 
 function timeoutOf(timeoutMs: number): AbortSignal {
@@ -98,17 +173,17 @@ function timeoutOf(timeoutMs: number): AbortSignal {
   return limit.signal;
 }
 
-function resultOf(ending: Ending, capture: Capture): ToolResult {
+function resultOf(ending: Ending, capture: Capture, told: readonly string[]): ToolResult {
   switch (ending.how) {
     case 'exited': {
       const status = ending.status === 0 ? '' : `[exit status ${ending.status}]`;
-      const notes = [status, backgroundNote(ending.jobs, capture.path)];
+      const notes = [...told, status, backgroundNote(ending.jobs, capture.path)];
       return { text: capture.bounded(notes), isError: ending.status !== 0 };
     }
     case 'left':
-      return { text: capture.bounded([ending.sentence, GONE]), isError: ending.status !== 0 };
+      return { text: capture.bounded([...told, ending.sentence, GONE]), isError: ending.status !== 0 };
     case 'stopped':
-      return { text: capture.bounded([ending.sentence, ALL_GONE]), isError: true };
+      return { text: capture.bounded([...told, ending.sentence, ALL_GONE]), isError: true };
     default:
       return ending satisfies never;
   }
@@ -194,7 +269,8 @@ function readOutput(
     const end = held.indexOf(report.end);
     if (end < 0 && held.length <= MAX_REPORT_BYTES) return;
     const [status = '', ...jobs] = held.toString('utf8', report.begin.length, end).split('\n');
-    resolve({ how: 'exited', status: Number(status), jobs: jobs.filter((pid) => pid !== '') });
+    const begun = jobs.filter((pid) => pid !== '');
+    resolve({ how: 'exited', status: Number(status), jobs: begun, running: begun.length });
     const later = held.subarray(end + report.end.length);
     commandEnded();
     if (later.length > 0) take(later);

@@ -52,7 +52,7 @@ export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCal
     return null;
   }
 
-  async function run({ call, name, input, timeoutMs, after = [] }: ExecuteRequest): Promise<FinishedCall> {
+  async function run({ call, name, input, timeoutMs, thread, after = [] }: ExecuteRequest): Promise<FinishedCall> {
     const reason = [call, ...after].map((id) => stopped.get(id)).find((why) => why !== undefined);
     if (reason !== undefined) return { output: reason, isError: true, durationMs: 0 };
     const limit = new AbortController();
@@ -63,7 +63,11 @@ export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCal
     );
     const startedAt = performance.now();
     try {
-      const { text, isError } = await tools.run(name, { call, input, timeoutMs }, limit.signal);
+      const { text, isError } = await tools.run(
+        name,
+        { call, thread: thread?.id ?? '', input, timeoutMs },
+        limit.signal,
+      );
       return { output: text, isError, durationMs: Math.round(performance.now() - startedAt) };
     } finally {
       clearTimeout(timer);

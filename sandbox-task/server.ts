@@ -15,8 +15,8 @@ import { awaitingCalls, type BytesReply, refusal, type Reply, tooLarge } from '.
 
 /** The longest request sends an archive of packages; the calling function ends before this limit. */
 const REQUEST_TIMEOUT_MS = 900_000;
-/** A session makes fewer calls at once, also when each of them is sent again. */
-const MAX_CONNECTIONS_OF_ONE = 200;
+/** A session makes fewer calls at once: 26 threads, each with the calls of an answer, also when each is sent again. */
+const MAX_CONNECTIONS_OF_ONE = 1000;
 
 interface SandboxServerOptions {
   readonly tokenSha256: string;

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import type { SandboxTool } from '../functions/contract/hands.ts';
 import { rejectOnAbort } from './abort.ts';
 import { problemsOf } from './body.ts';
-import { bashIn, MAX_OUTPUT_BYTES, type RunTool, type ToolCall, type ToolResult } from './bash.ts';
+import { bashIn, type BashLimits, type RunTool, type ToolCall, type ToolResult } from './bash.ts';
 import { outputsUnder } from './output.ts';
 import { packagePaths } from './package-paths.ts';
 import { located, type Places } from './places.ts';
@@ -16,15 +16,15 @@ type SdkResult = Awaited<ReturnType<SdkTool['run']>>;
 export interface Tools {
   /** Never throws: a failure of a tool is a result that the model sees. */
   run(name: SandboxTool, call: ToolCall, signal: AbortSignal): Promise<ToolResult>;
-  /** Ends the shell and the processes that it started. */
+  /** Ends the shells and the processes that they started. */
   close(): void;
 }
 
 /** The tools of the SDK and a `bash` of our own, bound to the session's folders. */
-export function toolsIn(places: Places, maxOutputBytes = MAX_OUTPUT_BYTES): Tools {
+export function toolsIn(places: Places, limits: BashLimits = {}): Tools {
   const { workdir, mnt, packagesDir } = places;
   const outputs = outputsUnder(workdir);
-  const bash = bashIn(workdir, cleanEnvironment(workdir, packagesDir), { outputs, maxOutputBytes });
+  const bash = bashIn(workdir, cleanEnvironment(workdir, packagesDir), { outputs, ...limits });
   const context = { workdir, allowedRoots: [mnt] };
   const sdkTools = betaAgentToolset20260401(context);
   const runners: Record<SandboxTool, RunTool> = {

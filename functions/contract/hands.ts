@@ -94,6 +94,11 @@ export const ExecuteRequest = z
     input: z.record(z.string(), z.unknown()),
     /** Hard limit for this call; the server kills the command after it. */
     timeoutMs: z.int().min(1).max(840_000),
+    /**
+     * The thread that makes the call. It has a shell of its own, and its calls have no order with those of other threads.
+     * Absent: a call of the service's own.
+     */
+    thread: z.strictObject({ id: z.string().min(1).max(128) }).optional(),
     /** Calls that have to end before this one begins. */
     after: z.array(z.string().min(1).max(128)).optional(),
     /** Version of the manifest whose contents this call must find; absent when the session has none. */

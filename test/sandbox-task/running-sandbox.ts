@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
 import { CONTENT_LIMITS, type ContentEntry, type ExecuteRequest, ExecuteResponse } from '#contract/hands.ts';
+import type { BashLimits } from '../../sandbox-task/bash.ts';
 import { idempotentCalls } from '../../sandbox-task/calls.ts';
 import { changesIn } from '../../sandbox-task/changes.ts';
 import { contentsIn } from '../../sandbox-task/contents.ts';
@@ -99,14 +100,14 @@ export function requestsTo(address: Address) {
 export async function startSandbox(
   listen: 'tcp' | 'socket' = 'tcp',
   packages: { readonly archive: string; readonly dir: string; readonly maxBytes?: number } | null = null,
-  { waitMs, maxOutputBytes }: { readonly waitMs?: number; readonly maxOutputBytes?: number } = {},
+  { waitMs, ...bash }: BashLimits & { readonly waitMs?: number } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'sandbox-test-'));
   const workdir = await mkdtemp(join(folder, 'workspace-'));
   const mnt = join(folder, 'mnt');
   await mkdir(join(mnt, 'session/outputs'), { recursive: true });
   const places = { workdir, mnt, packagesDir: packages?.dir ?? null };
-  const tools = toolsIn(places, maxOutputBytes);
+  const tools = toolsIn(places, bash);
   const limits = { ...CONTENT_LIMITS, archiveBytes: packages?.maxBytes ?? CONTENT_LIMITS.archiveBytes };
   const contents = contentsIn(places, packages?.archive ?? null, limits);
   const finished = finishedCalls();

@@ -103,7 +103,7 @@ test('a cancel needs the token and the id of a call', async () => {
 test('a program that opens many connections gets some of them, and callers are served again when it closes them', async () => {
   if (!('port' in sandbox.address)) throw new Error('the sandbox of this file listens on TCP');
   const { host, port } = sandbox.address;
-  const sockets = Array.from({ length: 400 }, (_, index) =>
+  const sockets = Array.from({ length: 1200 }, (_, index) =>
     connect({ host, port, localAddress: `127.0.0.${(index % 200) + 1}` }).on('error', () => undefined),
   );
   const closed = (): number => sockets.filter((socket) => socket.destroyed || socket.readableEnded).length;

@@ -137,7 +137,8 @@ async function requestOf(world: ExecuteWorld, key: LogKey, input: ExecuteInput):
   const asked = use.input['timeout_ms'];
   const timeoutMs =
     typeof asked === 'number' && asked >= 1 ? Math.min(Math.floor(asked), MAX_TIMEOUT_MS) : DEFAULT_TIMEOUT_MS;
-  return { call: input.call.id, name: SandboxTool.parse(use.name), input: use.input, timeoutMs };
+  const thread = { id: input.thread };
+  return { call: input.call.id, name: SandboxTool.parse(use.name), input: use.input, timeoutMs, thread };
 }
 
 /** The request with the earlier calls that are open in the log; null when its own call is not open. */
@@ -298,8 +299,8 @@ function noting(request: ExecuteRequest, more: readonly string[]): ExecuteReques
 }
 
 /** For a sandbox of another version, which knows fewer fields; null for a request that has none of them. */
-function plain({ contents, after, notes, ...request }: ExecuteRequest): ExecuteRequest | null {
-  return contents === undefined && after === undefined && notes === undefined ? null : request;
+function plain({ contents, thread, after, notes, ...request }: ExecuteRequest): ExecuteRequest | null {
+  return [contents, thread, after, notes].every((field) => field === undefined) ? null : request;
 }
 
 const isOpen = (call: EventId) => (state: SessionState) => state.calls.some((open) => open.id === call);
