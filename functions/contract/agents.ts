@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { AgentId, Instant } from './ids.ts';
 import { McpServer, McpServersInput } from './mcp.ts';
 import { Metadata, MetadataPatch } from './metadata.ts';
-import { Multiagent, multiagentOf } from './multiagent.ts';
+import { Multiagent, MultiagentInput, multiagentOf } from './multiagent.ts';
 import { notYetType } from './not-yet.ts';
 import { AgentSkill, AgentSkillsInput } from './skills.ts';
 import { AgentTool, AgentToolsInput } from './tools.ts';
@@ -39,14 +39,15 @@ const Name = z.string().min(1).max(256);
 
 const System = wellFormed(100_000).nullish();
 
-/** The fields that an update can clear. */
+/** The fields that an update can clear, and one that is always refused. */
 const clearable = {
   description: z.string().max(2048).nullish(),
   system: System,
   tools: AgentToolsInput.nullish(),
   mcp_servers: McpServersInput.nullish(),
   skills: AgentSkillsInput.nullish(),
-  multiagent: z.null('multi-agent configurations are not supported yet: leave it out or send null').optional(),
+  multiagent: MultiagentInput.nullish(),
+  callable_agents: z.never('is the name of an earlier form: list the agents in "multiagent"').optional(),
   execution_identity: z
     .discriminatedUnion('type', [
       z.strictObject({ type: z.literal('service_account') }),

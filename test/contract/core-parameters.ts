@@ -71,7 +71,12 @@ export const AGENT: Everything<AgentCreateParams> = {
   tools: [TOOLSET, TOOL, MCP_TOOLSET],
   mcp_servers: [SERVER],
   skills: [],
-  multiagent: null,
+  multiagent: {
+    type: 'multiagent_20261001',
+    subagents: { type: 'enabled', inline_agents: { type: 'enabled' }, predefined_agents: [{ type: 'self' }] },
+    workflows: { type: 'disabled' },
+    advisor: { type: 'enabled', model: 'claude-opus-5-5' },
+  },
   execution_identity: { type: 'service_account' },
   metadata: { team: 'a' },
 };

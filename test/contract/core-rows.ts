@@ -97,8 +97,32 @@ export const ROWS: readonly Row[] = [
       MCP_TOOLSET,
     ],
     mcp_servers: [SERVER],
+    multiagent: {
+      ...AGENT.multiagent,
+      subagents: { inline_agents: { type: 'enabled' }, predefined_agents: [{ type: 'agent', version: 1 }] },
+    },
     metadata: { team: 'a' },
   }),
+  row(
+    'POST /v1/agents, a coordinator',
+    async ({ client, agent }) => {
+      const listed = await agent();
+      return client.agents.create({
+        name: 'Lead',
+        model: 'claude-sonnet-5',
+        multiagent: {
+          type: 'coordinator',
+          agents: [{ type: 'advisor', model: 'claude-opus-5' }, listed, { type: 'self' }],
+        },
+      });
+    },
+    {
+      multiagent: {
+        type: 'coordinator',
+        agents: [{ version: 1 }, { type: 'agent', version: 1 }, { type: 'advisor', model: 'claude-opus-5' }],
+      },
+    },
+  ),
   row('GET /v1/agents/{agent_id}', async ({ client, agent }) => client.agents.retrieve(await agent()), { name: 'Ada' }),
   row(
     'GET /v1/agents/{agent_id}, everything',
@@ -117,6 +141,7 @@ export const ROWS: readonly Row[] = [
       description: null,
       system: null,
       tools: [{}, TOOL, MCP_TOOLSET],
+      multiagent: { subagents: { predefined_agents: [{ type: 'agent', version: 2 }] } },
       metadata: { floor: '7' },
     },
   ),
@@ -214,6 +239,27 @@ export const ROWS: readonly Row[] = [
         environment_id: await environment(),
       }),
     { agent: { version: 1 } },
+  ),
+  row(
+    'POST /v1/sessions, of a coordinator',
+    async ({ client, agent, environment }) => {
+      const multiagent = { type: 'coordinator' as const, agents: [await agent(), { type: 'self' as const }] };
+      const lead = await client.agents.create({ name: 'Lead', model: 'claude-sonnet-5', multiagent });
+      const made = await client.sessions.create({
+        agent: { type: 'agent_with_overrides', id: lead.id, system: 'Lead here.' },
+        environment_id: await environment(),
+      });
+      return client.sessions.update(made.id, { agent: { tools: [TOOL] } });
+    },
+    {
+      agent: {
+        name: 'Lead',
+        multiagent: {
+          type: 'coordinator',
+          agents: [{ name: 'Ada' }, { name: 'Lead', system: 'Lead here.', tools: [TOOL] }],
+        },
+      },
+    },
   ),
   row(
     'POST /v1/sessions, everything',

@@ -64,7 +64,7 @@ import type {
 import type { Vault, VaultCreate, VaultDeleted, VaultUpdate } from '#contract/vaults.ts';
 
 /** Requests for features that are not built; they are refused by name. */
-type LaterAgentField = 'multiagent' | 'skills';
+type LaterAgentField = 'skills';
 /** The same for IAM roles. */
 type LaterVariant = 'aws_role';
 /** Fields of responses that no request may have. */

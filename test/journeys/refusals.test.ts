@@ -45,7 +45,11 @@ describe('the service refuses', () => {
     ['an unknown field', '{"name":"a","model":"m","colour":"red"}', /colour/],
     ['a wrong type', '{"name":7,"model":"m"}', /^name: .*string/],
     ['an over-long string', JSON.stringify({ name: 'x'.repeat(257), model: 'm' }), /^name: .*256/],
-    ['a feature that does not exist yet', '{"name":"a","model":"m","multiagent":{}}', /^multi.*not supported yet/],
+    [
+      'a feature that does not exist yet',
+      '{"name":"a","model":"m","execution_identity":{"type":"aws_role"}}',
+      /not supported yet/,
+    ],
   ])('%s by 400 with the field and the rule', async (_what, body, message) => {
     const before = (await service.client.beta.agents.list()).data.length;
     const response = await raw('/v1/agents', { method: 'POST', body });

@@ -11,15 +11,26 @@ import {
   retiredModel,
   tooLarge,
 } from '#core/tools/agent-rules.ts';
+import { advisorModel } from '#core/agents/multiagent.ts';
+import { listingOf } from '#core/agents/listing.ts';
 import { resolveAgent, resolveSkills } from '#core/agents/resolve.ts';
-import { updateAgent } from '#core/agents/update.ts';
+import { brokenListing, updateAgent } from '#core/agents/update.ts';
 import { unknownSkill } from '#core/skills/session-skills.ts';
-import { isRefusal } from '#core/ports/errors.ts';
+import { isRefusal, type RequestRefusal } from '#core/ports/errors.ts';
+import type { ApiWorld } from '../api-world.ts';
 import { keyedPages } from '../cursor.ts';
 import { notFound, operation } from '../operation.ts';
 import { forwardPage } from '../record-page.ts';
 
 const Params = z.object({ agent_id: AgentId });
+
+/** The model of the agent, or that of its advisor, when the request sets it. */
+function retiredIn(
+  retired: ApiWorld['retiredModels'],
+  { model, multiagent }: Pick<AgentUpdate, 'model' | 'multiagent'>,
+): RequestRefusal | null {
+  return retiredModel(retired, model) ?? retiredModel(retired, advisorModel(multiagent), 'multiagent.advisor.');
+}
 
 const versionPages = keyedPages('desc', z.int().min(2));
 
@@ -29,11 +40,18 @@ const create = operation({
   body: AgentCreate,
   response: Agent,
   async handle({ world, workspace, body }) {
-    const retired = retiredModel(world.retiredModels, body.model);
+    const retired = retiredIn(world.retiredModels, body);
     if (retired !== null) return retired;
-    const agent = resolveAgent(body, AgentId.parse(`agent_${world.newToken()}`), world.stamp.now());
+    const alone = resolveAgent(body, AgentId.parse(`agent_${world.newToken()}`), world.stamp.now());
+    const listing = await listingOf(world.agents, { workspace, agent: alone }, body.multiagent);
+    if (isRefusal(listing)) return listing;
+    const agent = { ...alone, multiagent: listing.multiagent };
     const broken = brokenModel(agent.model) ?? brokenTools(agent) ?? brokenServers(agent) ?? brokenSkills(agent);
-    const refusal = broken ?? tooLarge(agent, 'body') ?? (await unknownSkill(world.skills, workspace, agent.skills));
+    const refusal =
+      broken ??
+      tooLarge(agent, 'body') ??
+      brokenListing(agent, listing.listed) ??
+      (await unknownSkill(world.skills, workspace, agent.skills));
     if (refusal !== null) return refusal;
     await world.agents.create(workspace, agent);
     return agent;
@@ -66,7 +84,7 @@ const update = operation({
   body: AgentUpdate,
   response: Agent,
   async handle({ world, workspace, params, body }) {
-    const retired = retiredModel(world.retiredModels, body.model);
+    const retired = retiredIn(world.retiredModels, body);
     if (retired !== null) return retired;
     // Skills that the update does not name were judged when they were saved, and again when a session is created.
     const unknown = await unknownSkill(world.skills, workspace, resolveSkills(body.skills));

@@ -7,6 +7,7 @@ import { SessionsQuery } from '#contract/queries.ts';
 import { Session, SessionCreate, SessionDeleted, SessionUpdate, type AgentReference } from '#contract/sessions.ts';
 import { overrideAgent } from '#core/agents/override.ts';
 import { retiredModel } from '#core/tools/agent-rules.ts';
+import { listingOf } from '#core/agents/listing.ts';
 import { resolveSkills, snapshotOf } from '#core/agents/resolve.ts';
 import { refusedRosterServer, refusedServer } from '#core/environments/reach.ts';
 import type { PlannedAttachments } from '#core/files/attach-files.ts';
@@ -139,8 +140,14 @@ async function ownAgent(
   const named = overrides?.skills === undefined ? agent.skills : resolveSkills(overrides.skills);
   const skills = await sessionSkills(world.skills, { workspace, field: 'agent.skills' }, named);
   if (isRefusal(skills)) return skills;
-  const pinned = skills.map(({ skill }) => skill);
-  const own = overrides === null ? snapshotOf(agent, pinned) : overrideAgent(agent, overrides, pinned);
+  const listing = await listingOf(world.agents, { workspace, agent }, undefined);
+  if (isRefusal(listing)) return listing;
+  const saved = snapshotOf(
+    agent,
+    skills.map(({ skill }) => skill),
+    listing.listed,
+  );
+  const own = overrides === null ? saved : overrideAgent(saved, overrides);
   return isRefusal(own) ? own : { agent: own, skills };
 }
 

@@ -1,8 +1,9 @@
 /** An agent as it is saved: every default is decided, so that a later change of defaults changes no saved agent. */
-import type { Agent, AgentCreate, Model, ModelInput, SessionAgent } from '#contract/agents.ts';
+import type { Agent, AgentCreate, Model, ModelInput, SessionAgent, SessionThreadAgent } from '#contract/agents.ts';
 import type { AgentId, Instant } from '#contract/ids.ts';
 import { LATEST, type AgentSkill, type AgentSkillsInput } from '#contract/skills.ts';
 import { defaultEffort } from '#core/model/check.ts';
+import { isSelf, mapListed, pinName } from '#core/agents/multiagent.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
 
 export function resolveAgent(input: AgentCreate, id: AgentId, now: Instant): Agent {
@@ -30,8 +31,8 @@ export function resolveSkills(input: AgentSkillsInput | null | undefined): Agent
   return (input ?? []).map(({ type, skill_id, version }) => ({ type, skill_id, version: version ?? LATEST }));
 }
 
-/** What a session keeps of an agent, with the versions of its skills that it has from now on. */
-export function snapshotOf(agent: Agent, skills: AgentSkill[]): SessionAgent {
+/** What a thread of a session has of an agent, with these versions of its skills. */
+export function threadAgentOf(agent: Agent, skills: AgentSkill[]): SessionThreadAgent {
   const {
     metadata: _metadata,
     created_at: _createdAt,
@@ -40,7 +41,23 @@ export function snapshotOf(agent: Agent, skills: AgentSkill[]): SessionAgent {
     multiagent: _multiagent,
     ...definition
   } = agent;
-  return { ...definition, skills, multiagent: null };
+  return { ...definition, skills };
+}
+
+/** What a session keeps of an agent. `listed` has the agents that it lists, by `pinName`, but for its own copy. */
+export function snapshotOf(
+  agent: Agent,
+  skills: AgentSkill[],
+  listed: ReadonlyMap<string, SessionThreadAgent>,
+): SessionAgent {
+  const own = threadAgentOf(agent, skills);
+  if (agent.multiagent === null) return { ...own, multiagent: null };
+  const multiagent = mapListed(agent.multiagent, (pin) => {
+    const definition = isSelf(pin, agent) ? own : listed.get(pinName(pin));
+    if (definition === undefined) throw new TypeError(`the definition of ${pinName(pin)} was not read`);
+    return definition;
+  });
+  return { ...own, multiagent };
 }
 
 export function emptyAsNull(text: string | null | undefined): string | null {

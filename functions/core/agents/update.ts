@@ -3,24 +3,35 @@ import { Agent, type AgentUpdate } from '#contract/agents.ts';
 import type { AgentId, Instant, WorkspaceId } from '#contract/ids.ts';
 import { brokenModel, brokenServers, brokenSkills, brokenTools, tooLarge } from '#core/tools/agent-rules.ts';
 import { resolveTools } from '#core/agents/resolve-tools.ts';
-import { emptyAsNull, replaceModel, resolveSkills } from '#core/agents/resolve.ts';
+import { listingOf, type Listing } from '#core/agents/listing.ts';
+import { isSelf, mapListed } from '#core/agents/multiagent.ts';
+import { brokenMultiagent } from '#core/agents/multiagent-rules.ts';
+import { emptyAsNull, replaceModel, resolveSkills, snapshotOf } from '#core/agents/resolve.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { METADATA_TOO_LARGE, patchMetadata } from '#core/requests/patch-metadata.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 
-/** The agent itself when nothing changes. */
-export function nextVersion(agent: Agent, update: AgentUpdate, now: Instant): Agent | RequestRefusal {
+/** Before anything is looked up: a client with an old version learns of it, also when the update changes nothing. */
+export function refusedUpdate(agent: Agent, update: AgentUpdate): RequestRefusal | null {
   if (agent.archived_at !== null) return refuse('invalid_request_error', 'agent_id: the agent is archived');
-  // Before the test for a change: a client with an old version learns of it, also when the update changes nothing.
-  if (update.version !== undefined && update.version !== agent.version) {
-    return refuse('conflict_error', `version: the agent is at version ${agent.version}`);
-  }
+  return update.version === undefined || update.version === agent.version
+    ? null
+    : refuse('conflict_error', `version: the agent is at version ${agent.version}`);
+}
+
+interface Given extends Listing {
+  readonly now: Instant;
+}
+
+/** The agent itself when nothing changes. */
+export function nextVersion(agent: Agent, update: AgentUpdate, given: Given): Agent | RequestRefusal {
   const metadata = patchMetadata(agent.metadata, update.metadata);
   if (metadata === null) return METADATA_TOO_LARGE;
+  const { multiagent } = given;
   // The schema orders the keys as in the saved agent, so that the two compare as text.
-  const changed = Agent.parse({ ...agent, ...changesOf(agent, update), metadata });
+  const changed = Agent.parse({ ...agent, ...changesOf(agent, update), multiagent, metadata });
   if (JSON.stringify(changed) === JSON.stringify(agent)) return agent;
-  const next = { ...changed, version: agent.version + 1, updated_at: now };
+  const next = { ...withNextVersion(changed), updated_at: given.now };
   // A model that was retired since is refused only in an update that sets the model.
   const broken = update.model === undefined ? null : brokenModel(next.model);
   const touchesTools = update.model !== undefined || update.tools !== undefined;
@@ -30,8 +41,27 @@ export function nextVersion(agent: Agent, update: AgentUpdate, now: Instant): Ag
     brokenServers(next) ??
     brokenSkills(next) ??
     tooLarge(next, 'body') ??
+    brokenListing(next, given.listed) ??
     next
   );
+}
+
+function withNextVersion(agent: Agent): Agent {
+  const version = agent.version + 1;
+  const { multiagent } = agent;
+  if (multiagent === null) return { ...agent, version };
+  return {
+    ...agent,
+    version,
+    multiagent: mapListed(multiagent, (pin) => (isSelf(pin, agent) ? { ...pin, version } : pin)),
+  };
+}
+
+/** An agent with those that it lists, as a session would have them. */
+export function brokenListing(agent: Agent, listed: Listing['listed']): RequestRefusal | null {
+  if (agent.multiagent === null) return null;
+  const snapshot = snapshotOf(agent, agent.skills, listed);
+  return brokenMultiagent(snapshot) ?? tooLarge(snapshot, 'multiagent');
 }
 
 function changesOf(agent: Agent, update: AgentUpdate): Partial<Agent> {
@@ -56,7 +86,11 @@ export async function updateAgent(
   for (;;) {
     const latest = await agents.find(workspace, id);
     if (latest === null) return null;
-    const next = nextVersion(latest, update, stamp.now());
+    const refused = refusedUpdate(latest, update);
+    if (refused !== null) return refused;
+    const listing = await listingOf(agents, { workspace, agent: latest }, update.multiagent);
+    if (isRefusal(listing)) return listing;
+    const next = nextVersion(latest, update, { now: stamp.now(), ...listing });
     if (next === latest || isRefusal(next)) return next;
     if ((await agents.saveNext(workspace, next)) === 'saved') return next;
   }

@@ -10,9 +10,9 @@ const MAX_AGENT_BYTES = 340_000;
 /** `field` is the field of the request that holds the agent. */
 export function tooLarge(agent: Agent | SessionAgent, field: string): RequestRefusal | null {
   const bytes = new TextEncoder().encode(JSON.stringify(agent)).length;
-  return bytes <= MAX_AGENT_BYTES
-    ? null
-    : refuse('invalid_request_error', `${field}: the agent must take at most ${MAX_AGENT_BYTES} bytes as JSON`);
+  if (bytes <= MAX_AGENT_BYTES) return null;
+  const what = agent.multiagent === null ? 'the agent' : 'the agent, with all agents that its `multiagent` lists,';
+  return refuse('invalid_request_error', `${field}: ${what} must take at most ${MAX_AGENT_BYTES} bytes as JSON`);
 }
 
 /** `parent` is the path of the object with the model: empty, or `agent.`. */

@@ -8,7 +8,7 @@ import { isRefusal } from '#core/ports/errors.ts';
 const CUSTOM = { type: 'custom', name: 'get_weather', description: 'Weather', input_schema: { type: 'object' } };
 const SERVER = { type: 'url', name: 'tracker', url: 'https://tracker.example/mcp' } as const;
 const MCP = { type: 'mcp_toolset', mcp_server_name: 'tracker' };
-const AGENT = Agent.parse(
+const SAVED = Agent.parse(
   resolveAgent(
     AgentCreate.parse({
       name: 'Ada',
@@ -21,6 +21,7 @@ const AGENT = Agent.parse(
     '2026-11-21T10:00:00.000Z',
   ),
 );
+const AGENT = snapshotOf(SAVED, [], new Map());
 
 describe('an agent that a session overrides', () => {
   const model = (id: string, fields: object = {}) => ({ id, effort: { type: 'high' }, speed: 'standard', ...fields });
@@ -41,13 +42,13 @@ describe('an agent that a session overrides', () => {
       { model: model('m', { inference_geo: 'global' }) },
     ],
   ])('%s', (_what, overrides, changed) => {
-    const agent = overrideAgent(AGENT, AgentOverrides.parse(overrides), []);
-    expect(agent).toEqual({ ...snapshotOf(AGENT, []), ...changed });
+    const agent = overrideAgent(AGENT, AgentOverrides.parse(overrides));
+    expect(agent).toEqual({ ...AGENT, ...changed });
     expect(SessionAgent.parse(agent)).toEqual(agent);
   });
 
   it('cannot lose its model', () => {
-    expect(overrideAgent(AGENT, { model: null }, [])).toEqual({
+    expect(overrideAgent(AGENT, { model: null })).toEqual({
       status: 'refused',
       type: 'invalid_request_error',
       message: 'agent_model_required: agent.model: an agent must have a model',
@@ -57,13 +58,13 @@ describe('an agent that a session overrides', () => {
 
   it('is refused when it is too large for a row', () => {
     const tools = [{ ...CUSTOM, description: 'x'.repeat(350_000) }];
-    expect(overrideAgent(AGENT, AgentOverrides.parse({ tools }), [])).toMatchObject({
+    expect(overrideAgent(AGENT, AgentOverrides.parse({ tools }))).toMatchObject({
       message: expect.stringMatching(/^agent: .*340000 bytes/),
     });
   });
 
   it('has its tools replaced as a whole, cleared or kept', () => {
-    const agent = snapshotOf(AGENT, []);
+    const agent = AGENT;
     expect(replaceTools(agent, {})).toEqual(agent);
     expect(replaceTools(agent, { tools: null, mcp_servers: [] })).toEqual({ ...agent, tools: [] });
     const { tools } = AgentOverrides.parse({ tools: [CUSTOM] });
@@ -71,7 +72,7 @@ describe('an agent that a session overrides', () => {
   });
 
   it('has a toolset for each MCP server, and an MCP server for each MCP toolset', () => {
-    const overridden = (overrides: object) => overrideAgent(AGENT, AgentOverrides.parse(overrides), []);
+    const overridden = (overrides: object) => overrideAgent(AGENT, AgentOverrides.parse(overrides));
     const served = overridden({ tools: [MCP], mcp_servers: [SERVER] });
     if (isRefusal(served)) throw new TypeError(served.message);
     expect(served).toMatchObject({ tools: [{ mcp_server_name: 'tracker' }], mcp_servers: [SERVER] });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Agent, AgentCreate, AgentUpdate } from '#contract/agents.ts';
 import { AgentId } from '#contract/ids.ts';
 import { resolveAgent } from '#core/agents/resolve.ts';
-import { nextVersion } from '#core/agents/update.ts';
+import { nextVersion, refusedUpdate } from '#core/agents/update.ts';
 import { explain } from '#core/requests/explain.ts';
 
 const CREATED = '2026-11-21T10:00:00.000Z';
@@ -38,7 +38,11 @@ const given = (fields: object = {}): Agent =>
     ),
   );
 
-const when = (agent: Agent, update: object) => nextVersion(agent, AgentUpdate.parse(update), LATER);
+const ALONE = { now: LATER, multiagent: null, listed: new Map() };
+const when = (agent: Agent, fields: object) => {
+  const update = AgentUpdate.parse(fields);
+  return refusedUpdate(agent, update) ?? nextVersion(agent, update, ALONE);
+};
 
 describe('an update of an agent', () => {
   const effort = (type: string) => ({ effort: { type } });
@@ -115,6 +119,8 @@ describe('an update of an agent', () => {
     ],
     [{ execution_identity: { type: 'aws_role', role_arn: 'x' } }, /^execution_identity: .*not supported yet/],
     [{ colour: 'red' }, /^colour: is not a known field/],
+    [{ callable_agents: [] }, /^callable_agents: is the name of an earlier form: list the agents in "multiagent"/],
+    [{ callable_agents: null }, /^callable_agents: .*"multiagent"/],
   ])('to %j is refused', (update, message) => {
     const parsed = AgentUpdate.safeParse(update);
     expect(parsed.success ? 'accepted' : explain(parsed.error, 'body')).toMatch(message);

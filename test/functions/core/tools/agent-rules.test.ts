@@ -3,11 +3,12 @@ import { Agent, AgentCreate, AgentOverrides, AgentUpdate } from '#contract/agent
 import { AgentId } from '#contract/ids.ts';
 import { brokenTools } from '#core/tools/agent-rules.ts';
 import { overrideAgent } from '#core/agents/override.ts';
-import { resolveAgent } from '#core/agents/resolve.ts';
+import { resolveAgent, snapshotOf } from '#core/agents/resolve.ts';
 import { nextVersion } from '#core/agents/update.ts';
 
 const BEDROCK = 'us.anthropic.claude-opus-5-v1:0';
 const NOW = '2026-11-21T10:00:00.000Z';
+const ALONE = { now: NOW, multiagent: null, listed: new Map() };
 
 const given = (model: string, ...configs: readonly object[]) =>
   Agent.parse(
@@ -17,6 +18,9 @@ const given = (model: string, ...configs: readonly object[]) =>
       NOW,
     ),
   );
+
+const overridden = (agent: Agent, overrides: AgentOverrides) =>
+  overrideAgent(snapshotOf(agent, [], new Map()), overrides);
 
 const SEARCH = { name: 'web_search' };
 const SOURCES = { name: 'web_fetch', url_sources: { user_input: 'all' } };
@@ -55,18 +59,18 @@ describe('a web tool that the model’s provider does not have', () => {
   it('is refused in an update or session that enables it, and in no other', () => {
     const agent = given('claude-opus-5', SEARCH);
     const refused = { type: 'invalid_request_error' };
-    expect(nextVersion(agent, AgentUpdate.parse({ model: BEDROCK }), NOW)).toMatchObject(refused);
-    expect(overrideAgent(agent, AgentOverrides.parse({ model: BEDROCK }), [])).toMatchObject({
+    expect(nextVersion(agent, AgentUpdate.parse({ model: BEDROCK }), ALONE)).toMatchObject(refused);
+    expect(overridden(agent, AgentOverrides.parse({ model: BEDROCK }))).toMatchObject({
       message: expect.stringMatching(/^agent\.tools\.0\.configs\.0: /),
     });
     const before = { ...agent, model: { ...agent.model, id: BEDROCK } };
-    expect(nextVersion(before, AgentUpdate.parse({ name: 'Bob' }), NOW)).toMatchObject({ name: 'Bob' });
+    expect(nextVersion(before, AgentUpdate.parse({ name: 'Bob' }), ALONE)).toMatchObject({ name: 'Bob' });
     const tools = [
       ...agent.tools,
       { type: 'custom', name: 'ask', description: 'Asks', input_schema: { type: 'object' } },
     ];
-    expect(nextVersion(before, AgentUpdate.parse({ tools }), NOW)).toMatchObject(refused);
-    expect(overrideAgent(before, AgentOverrides.parse({ system: 'Hi.' }), [])).toMatchObject({ system: 'Hi.' });
-    expect(overrideAgent(before, AgentOverrides.parse({ tools: agent.tools }), [])).toMatchObject(refused);
+    expect(nextVersion(before, AgentUpdate.parse({ tools }), ALONE)).toMatchObject(refused);
+    expect(overridden(before, AgentOverrides.parse({ system: 'Hi.' }))).toMatchObject({ system: 'Hi.' });
+    expect(overridden(before, AgentOverrides.parse({ tools: agent.tools }))).toMatchObject(refused);
   });
 });
