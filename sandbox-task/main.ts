@@ -8,6 +8,7 @@ import { changesIn } from './changes.ts';
 import { contentsIn } from './contents.ts';
 import { finishedCalls } from './finished-calls.ts';
 import { idleEnd } from './idle-end.ts';
+import { programsLive } from './live-programs.ts';
 import { logLine } from './log.ts';
 import { sandboxServer } from './server.ts';
 import { SettingError, type Settings, settingsFrom } from './settings.ts';
@@ -42,6 +43,7 @@ async function start(settings: Settings): Promise<void> {
     calls,
     contents,
     changes,
+    programsLive,
     isStopping: () => stopping !== null,
     idle,
     log: logLine,

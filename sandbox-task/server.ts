@@ -23,6 +23,8 @@ interface SandboxServerOptions {
   readonly calls: Calls;
   readonly contents: Contents;
   readonly changes: Changes;
+  /** Whether programs go on that the agent started. */
+  readonly programsLive: () => boolean;
   readonly isStopping: () => boolean;
   readonly idle: Pick<IdleEnd, 'used' | 'kept' | 'isDue'>;
   readonly log: Log;
@@ -160,10 +162,19 @@ async function takeContents(request: IncomingMessage, { contents, log }: Sandbox
   }
 }
 
-async function listChanges(_request: IncomingMessage, { changes, idle }: SandboxServerOptions): Promise<Reply> {
-  const isLast = idle.isDue();
-  const told = await changes.list();
-  return { status: 200, body: isLast ? { ...told, isLast } : told };
+async function listChanges(_request: IncomingMessage, options: SandboxServerOptions): Promise<Reply> {
+  const isLast = options.idle.isDue();
+  const live = areProgramsLive(options);
+  const told = await options.changes.list();
+  return { status: 200, body: { ...told, ...(isLast && { isLast }), ...live } };
+}
+
+/**
+ * To be asked before a look at what changed: then nothing is missed of a program that ends in between. The program of a
+ * call that runs does not count here, because that call's own response tells what it leaves.
+ */
+function areProgramsLive({ calls, programsLive }: SandboxServerOptions): { readonly programsLive?: true } {
+  return calls.running() === 0 && programsLive() ? { programsLive: true } : {};
 }
 
 async function keepChanges(done: ChangesKept, { changes, idle }: SandboxServerOptions): Promise<Reply> {
@@ -189,8 +200,9 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
     if (answer.status === 'mismatch') return refusal('call_mismatch', 'the call id was used for another tool or input');
     const { output, ...rest } = answer.response;
     log('INFO', 'call', { ...facts, ...rest, outputChars: output.length });
+    const live = areProgramsLive(options);
     const changed = await options.changes.waiting();
-    return { status: 200, body: changed === 0 ? answer.response : { ...answer.response, changed } };
+    return { status: 200, body: { ...answer.response, ...live, ...(changed > 0 && { changed }) } };
   } catch (error) {
     log('ERROR', 'call', { ...facts, error: error instanceof Error ? error.name : typeof error });
     return refusal('internal', 'the call failed inside the sandbox server');

@@ -25,8 +25,12 @@ export interface Report {
   readonly end: string;
 }
 
+/** The command of an idle shell, by which its process is told from others. */
+export const SHELL = ['/bin/bash', '--noprofile', '--norc'] as const;
+
 export function startShell(workdir: string, env: Readonly<Record<string, string>>): Shell {
-  const child = spawn('/bin/bash', ['--noprofile', '--norc'], {
+  const [program, ...options] = SHELL;
+  const child = spawn(program, options, {
     cwd: workdir,
     env: { ...env, PS1: '', PS2: '' },
     stdio: ['pipe', 'pipe', 'ignore'],

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
-import { OutcomeDefinition, type QueuedMessage, SessionEvent, StopReason } from './events.ts';
+import { OutcomeDefinition, type QueuedMessage, SessionEvent, StopDetails, StopReason } from './events.ts';
 import { BlobKey } from './files.ts';
 import { EnvironmentId, EventId, FileId, Instant, OutcomeId, Position, ThreadId, WorkspaceId } from './ids.ts';
 import { OfferedTool } from './mcp.ts';
@@ -91,6 +91,12 @@ export const LogRecord = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('call.suspended'), call: EventId, at: Instant }),
   /** The person has done it, so the call waits for a hand again. */
   z.object({ kind: z.literal('call.resumed'), call: EventId, at: Instant }),
+  /** A call has left programs that go on in the sandbox. */
+  z.object({ kind: z.literal('programs.left'), at: Instant }),
+  /** The agent has ended its turn. What its programs wrote since the last call is taken over before that takes effect. */
+  z.object({ kind: z.literal('turn.ending'), at: Instant, reason: StopReason, details: StopDetails }),
+  /** It is taken over, or cannot be. */
+  z.object({ kind: z.literal('turn.harvested'), at: Instant, programsLive: z.boolean() }),
   /** What the session's sandboxes find has changed; the item beside the session's details holds it (docs/design.md). */
   z.object({ kind: z.literal('contents.changed'), at: Instant }),
   /** The run goes on under the next number, because it was long or its execution died. */
@@ -236,6 +242,10 @@ export const SessionState = z.object({
   usage: Usage,
   /** Counts the changes of what its sandboxes find beside packages; absent while they find nothing. */
   contents: z.int().min(1).optional(),
+  /** Programs may go on in the sandbox; absent when none is known to. */
+  programsLive: z.literal(true).optional(),
+  /** How the turn ends after the harvest, and the position of `turn.ending`; absent while the turn does not end. */
+  ending: z.object({ position: Position, reason: StopReason, details: StopDetails }).optional(),
   /** Absent while there is none. */
   outcome: ActiveOutcome.optional(),
   /** How many outcomes the session was given, and the bytes of their descriptions; absent before the first. */

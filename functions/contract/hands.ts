@@ -20,7 +20,8 @@
  * memory mounts and the caller has not kept. `POST /changes/bytes` with a `ChangeRead` answers 200 and the bytes, or breaks
  * the connection when the file changes meanwhile. `POST /changes` with a `ChangesKept` says which of them are stored, and
  * which notes the model was told: both are told again until then. An `ExecuteResponse` counts them in `changed`. A sandbox
- * that is idle ends when nothing waits to be kept. These three requests are no use of it.
+ * that is idle ends when nothing waits to be kept. These three requests are no use of it. `programsLive` tells that a program
+ * of the agent goes on, so more may wait later.
  * `GET /health` answers 200 `{"status":"ready"}` (or `"stopping"`) without a token.
  */
 import * as z from 'zod';
@@ -119,6 +120,8 @@ export const ExecuteResponse = z
     durationMs: z.number(),
     /** How many files wait for `GET /changes`; absent when none does. */
     changed: z.int().min(1).optional(),
+    /** Programs that the agent started go on; absent when none does. */
+    programsLive: z.literal(true).optional(),
     /** Those of the request that began the call; absent without any. */
     notes: ContentNotes.optional(),
   })
@@ -222,6 +225,7 @@ export const ChangesResponse = z.object({
   notes: ChangeNotes,
   /** No call came for the idle time: the sandbox ends when these are kept, or after some minutes. */
   isLast: z.literal(true).optional(),
+  programsLive: z.literal(true).optional(),
 });
 export type ChangesResponse = z.infer<typeof ChangesResponse>;
 

@@ -44,9 +44,11 @@ export const SANDBOX_LOST = 'SandboxLost';
 
 /** What the state machine does next. `again`: queued input. `long`: go on in the next run. */
 export const Next = z.object({
-  do: z.enum(['tools', 'retry', 'again', 'long', 'idle']),
+  do: z.enum(['tools', 'harvest', 'retry', 'again', 'long', 'idle']),
   calls: z.array(AssignedCall),
   waitSeconds: z.int().min(0),
+  /** Of a harvest: where the turn began to end. */
+  since: Position.optional(),
 });
 export type Next = z.infer<typeof Next>;
 
@@ -79,6 +81,18 @@ export type StopLostInput = z.infer<typeof StopLostInput>;
 /** What the sweep sends to `execute` for a sandbox that was not used for its idle time, with its generation. */
 export const HarvestInput = z.object({ session: SessionId, harvest: z.int().min(1) });
 export type HarvestInput = z.infer<typeof HarvestInput>;
+
+/**
+ * What the state machine sends to `execute` when a turn ends while programs live in the sandbox: it takes over what they
+ * wrote, and ends the turn that began to end at `since`.
+ */
+export const TurnHarvestInput = z.object({
+  session: SessionId,
+  thread: ThreadId,
+  harvest: z.literal('turn'),
+  since: Position,
+});
+export type TurnHarvestInput = z.infer<typeof TurnHarvestInput>;
 
 export const Provisioned = z.object({ generation: z.int().min(1) });
 export type Provisioned = z.infer<typeof Provisioned>;

@@ -1,14 +1,14 @@
 /**
- * Execute: one tool call in the session's sandbox; the result goes to the log, not to the state machine. For the sweep, it
- * takes over what an idle sandbox still holds.
+ * Execute: one tool call in the session's sandbox; the result goes to the log, not to the state machine. It
+ * also takes over what programs wrote since the last call: before a turn ends, and for the sweep before a sandbox does.
  */
 import * as z from 'zod';
-import { ExecuteInput, HarvestInput, SANDBOX_LOST, SANDBOX_NOT_READY } from '#contract/run.ts';
+import { ExecuteInput, HarvestInput, SANDBOX_LOST, SANDBOX_NOT_READY, TurnHarvestInput } from '#contract/run.ts';
 import { execute } from '#core/hands/execute.ts';
-import { harvest } from '#core/hands/harvest.ts';
+import { harvestIdle, harvestTurn } from '#core/hands/harvest.ts';
 import { executeWorld } from '#aws/worlds/execute.ts';
 
-const Input = z.union([HarvestInput, ExecuteInput]);
+const Input = z.union([HarvestInput, TurnHarvestInput, ExecuteInput]);
 
 const world = executeWorld(process.env);
 
@@ -25,7 +25,8 @@ class ForProvision extends Error {
 export async function handler(event: unknown): Promise<void> {
   try {
     const input = Input.parse(event);
-    if ('harvest' in input) return await harvest(world, input);
+    if ('since' in input) return await harvestTurn(world, input);
+    if ('harvest' in input) return await harvestIdle(world, input);
     const executed = await execute(world, input);
     if (executed === 'sandbox not ready') throw new ForProvision(SANDBOX_NOT_READY);
     if (executed === 'sandbox lost') throw new ForProvision(SANDBOX_LOST);

@@ -15,6 +15,8 @@ const RETRY_TURN = [
 const RETRY_PROVISION = [
   { ErrorEquals: ['States.ALL'], IntervalSeconds: 2, MaxAttempts: 6, BackoffRate: 2, MaxDelaySeconds: 30 },
 ];
+/** Each attempt finds what the one before has done. */
+const RETRY_HAND = [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2 }];
 /** A hand that fails does not fail the execution: the next turn tells the model. */
 const NOT_PROVISIONED = { ResultPath: null, Next: 'NotProvisioned' };
 /** Just above the functions' own limit, so that an execution does not wait for a lost answer. */
@@ -66,10 +68,7 @@ function callHand(whenNotReady: object) {
     ResultPath: null,
     OutputPath: '$.call',
     TimeoutSecondsPath: '$.call.timeoutSeconds',
-    Retry: [
-      { ErrorEquals: [SANDBOX_NOT_READY, SANDBOX_LOST], MaxAttempts: 0 },
-      { ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 3, BackoffRate: 2 },
-    ],
+    Retry: [{ ErrorEquals: [SANDBOX_NOT_READY, SANDBOX_LOST], MaxAttempts: 0 }, ...RETRY_HAND],
     Catch: [
       { ErrorEquals: [SANDBOX_NOT_READY], ...whenNotReady },
       { ErrorEquals: [SANDBOX_LOST], ResultPath: null, Next: 'StopLost' },
@@ -101,6 +100,7 @@ export const runDefinition = {
       Type: 'Choice',
       Choices: [
         { Variable: '$.turn.do', StringEquals: 'tools', Next: 'UseHands' },
+        { Variable: '$.turn.do', StringEquals: 'harvest', Next: 'Harvest' },
         { Variable: '$.turn.do', StringEquals: 'retry', Next: 'Backoff' },
         { Variable: '$.turn.do', StringEquals: 'again', Next: 'Turn' },
         { Variable: '$.turn.do', StringEquals: 'long', Next: 'StartNextRun' },
@@ -113,6 +113,20 @@ export const runDefinition = {
       ItemSelector: { do: 'call', 'session.$': '$.session', 'thread.$': '$.thread', 'call.$': '$$.Map.Item.Value' },
       ItemProcessor: useHand,
       ResultPath: '$.hands',
+      Next: 'Turn',
+    },
+    // It ends the turn. The next turn ends it where this fails.
+    Harvest: {
+      Type: 'Task',
+      Resource: INVOKE,
+      Parameters: {
+        FunctionName: '${Execute}',
+        Payload: { harvest: 'turn', 'session.$': '$.session', 'thread.$': '$.thread', 'since.$': '$.turn.since' },
+      },
+      ResultPath: null,
+      TimeoutSeconds: TIMEOUT_SECONDS,
+      Retry: RETRY_HAND,
+      Catch: [{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'Turn' }],
       Next: 'Turn',
     },
     Backoff: { Type: 'Wait', SecondsPath: '$.turn.waitSeconds', Next: 'Turn' },

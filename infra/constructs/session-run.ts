@@ -35,7 +35,11 @@ export class SessionRun extends Construct {
     );
     const hands: Hands = { sandbox: handOf(execute), web: handOf(webFetch), mcp: handOf(mcpProxy) };
     harness.receive({ HANDS: Stack.of(this).toJsonString(hands) });
-    const arns = { Harness: harness.lambda.functionArn, Provision: provision.lambda.functionArn };
+    const arns = {
+      Harness: harness.lambda.functionArn,
+      Provision: provision.lambda.functionArn,
+      Execute: execute.lambda.functionArn,
+    };
     this.machine = new StateMachine(this, 'StateMachine', {
       stateMachineType: StateMachineType.STANDARD,
       definitionBody: DefinitionBody.fromString(Fn.sub(JSON.stringify(runDefinition), arns)),

@@ -14,6 +14,7 @@ import { idempotentCalls } from '../../sandbox-task/calls.ts';
 import { changesIn } from '../../sandbox-task/changes.ts';
 import { contentsIn } from '../../sandbox-task/contents.ts';
 import { finishedCalls } from '../../sandbox-task/finished-calls.ts';
+import { programsLive } from '../../sandbox-task/live-programs.ts';
 import { sandboxServer } from '../../sandbox-task/server.ts';
 import { toolsIn } from '../../sandbox-task/tools.ts';
 import { bundleOf } from '#test/run-cache.ts';
@@ -120,6 +121,7 @@ export async function startSandbox(
     calls,
     contents,
     changes: changesIn(places, contents),
+    programsLive,
     isStopping: () => false,
     idle: { used: () => void events.emit('call'), kept: () => undefined, isDue: () => isDue },
     log: (...line) => lines.push(JSON.stringify(line)),

@@ -85,7 +85,9 @@ function send(agent: Agent, place: SandboxPlace, { method, path, content }: Outg
 function execute(agent: Agent, place: SandboxPlace, call: ExecuteRequest): Promise<SandboxReply> {
   const { promise, resolve, reject } = Promise.withResolvers<SandboxReply>();
   const outgoing = send(agent, place, { method: 'POST', path: '/execute', content: call });
-  const connected = giveUpAfter(outgoing, call.timeoutMs + REPLY_GRACE_MS);
+  const connected = untilConnected(outgoing);
+  const replying = setTimeout(() => outgoing.destroy(), call.timeoutMs + REPLY_GRACE_MS);
+  outgoing.on('close', () => clearTimeout(replying));
   outgoing.on('error', () => resolve({ status: connected() ? 'interrupted' : 'unreachable' }));
   outgoing.on('response', (incoming) => {
     collect(incoming).then((bytes) => resolve(replyOf(incoming, bytes)), reject);
@@ -93,20 +95,16 @@ function execute(agent: Agent, place: SandboxPlace, call: ExecuteRequest): Promi
   return promise;
 }
 
-/** Destroys a request that does not connect or does not end in time; tells whether it ever connected. */
-function giveUpAfter(outgoing: ClientRequest, replyMs: number): () => boolean {
+/** Destroys a request that does not connect in time; tells whether it ever connected. */
+function untilConnected(outgoing: ClientRequest): () => boolean {
   let connected = false;
   const connecting = setTimeout(() => outgoing.destroy(), CONNECT_TIMEOUT_MS);
-  const replying = setTimeout(() => outgoing.destroy(), replyMs);
   const onConnected = () => {
     connected = true;
     clearTimeout(connecting);
   };
   outgoing.on('socket', (socket) => (socket.connecting ? socket.once('connect', onConnected) : onConnected()));
-  outgoing.on('close', () => {
-    clearTimeout(connecting);
-    clearTimeout(replying);
-  });
+  outgoing.on('close', () => clearTimeout(connecting));
   return () => connected;
 }
 
@@ -158,6 +156,7 @@ interface Answer {
 
 /** Null when there is no whole answer. */
 async function answerOf(outgoing: ClientRequest): Promise<Answer | null> {
+  untilConnected(outgoing);
   outgoing.setTimeout(SILENCE_MS, () => outgoing.destroy());
   const incoming = await responseTo(outgoing);
   if (incoming === null) return null;

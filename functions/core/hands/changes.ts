@@ -18,6 +18,8 @@ export interface TakenChanges {
   readonly notes: readonly string[];
   /** Tells the sandbox that all is stored and told. To be called when the notes are in the log. */
   keep(): Promise<void>;
+  /** The same where no result can tell notes: what has one waits and is told again. Answers how many changes it keeps. */
+  keepUnnoted(): Promise<number>;
 }
 
 const NOT_TOLD: TakenChanges = {
@@ -25,6 +27,7 @@ const NOT_TOLD: TakenChanges = {
     '(The sandbox did not answer when what this call wrote for the user and into memory was to be stored. It is tried again after the next call.)',
   ],
   keep: async () => undefined,
+  keepUnnoted: async () => 0,
 };
 /** Paths that one note names; the others are counted. */
 const MOST_NAMED = 3;
@@ -47,7 +50,7 @@ export async function storeChanges(
 ): Promise<TakenChanges> {
   const { sandboxClient } = world;
   const takers = kinds.map((taker) => taker(world, recipient));
-  const kept: ContentChange[] = [];
+  const kept: { readonly change: ContentChange; readonly isNoted: boolean }[] = [];
   const unread: string[] = [];
   const notes: string[] = [...waiting.notes];
   // One after the other: what was removed makes room first, and a large file is never beside another one.
@@ -57,12 +60,24 @@ export async function storeChanges(
       unread.push(change.path);
       continue;
     }
-    kept.push(change);
+    kept.push({ change, isNoted: told.length > 0 });
     notes.push(...told);
   }
   if (unread.length > 0) notes.push(notStored(unread));
-  const all = { kept: kept.map(({ path, sha256 }) => ({ path, sha256 })), notes: waiting.notes };
-  return { notes, keep: () => sandboxClient.keep(recipient.sandbox, all) };
+  const keep = (stored: typeof kept, told: readonly string[]) =>
+    sandboxClient.keep(recipient.sandbox, {
+      kept: stored.map(({ change: { path, sha256 } }) => ({ path, sha256 })),
+      notes: [...told],
+    });
+  return {
+    notes,
+    keep: () => keep(kept, waiting.notes),
+    async keepUnnoted() {
+      const silent = kept.filter(({ isNoted }) => !isNoted);
+      if (silent.length > 0) await keep(silent, []);
+      return silent.length;
+    },
+  };
 }
 
 function notStored(paths: readonly string[]): string {

@@ -34,6 +34,7 @@ interface Result {
   readonly tellsLoss?: number;
   /** What the agent wrote, which the sandbox tells again until the result is in the log. */
   readonly changes?: Pick<TakenChanges, 'keep'> | undefined;
+  readonly programsLive?: true | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 120_000;
@@ -171,8 +172,8 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallT
     return LOST;
   }
   const output = [response.output.slice(0, MAX_OUTPUT_CHARS), ...response.notes].join('\n');
-  const { isError, served, changes } = response;
-  const result = { text: output, isError, served, changes };
+  const { isError, served, changes, programsLive } = response;
+  const result = { text: output, isError, served, changes, programsLive };
   return record.untold ? { ...result, text: `${REPLACED}${output}`, tellsLoss: record.generation } : result;
 }
 
@@ -183,6 +184,7 @@ interface Reached {
   /** For the model: which contents are not there, and what was not taken over. */
   readonly notes: readonly string[];
   readonly changes?: TakenChanges | undefined;
+  readonly programsLive?: true | undefined;
 }
 
 /** The sandbox's answer; null when it is gone. A broken connection is tried again: the sandbox joins the call it knows. */
@@ -314,6 +316,7 @@ async function appendResult(world: ExecuteWorld, key: LogKey, call: EventId, res
     call,
     content: [{ type: 'text', text: result.text }],
     isError: result.isError,
+    programsLive: result.programsLive,
   });
   return changed.status === 'changed';
 }

@@ -1,5 +1,6 @@
 /** The next step of a run, as a pure function of the state. */
 import type { OpenCall, SessionState } from '#contract/entries.ts';
+import type { Position } from '#contract/ids.ts';
 import { MAX_FAILURES, type GivingUp } from '#core/session/commands.ts';
 import { isFull, MAX_COMPACTIONS } from '#core/model/room.ts';
 import { isActive, readyCalls } from '#core/session/waiting.ts';
@@ -13,6 +14,8 @@ export const MAX_ROUNDS = 1000;
 export type Step =
   | { readonly do: 'rest' }
   | { readonly do: 'use hands'; readonly calls: readonly OpenCall[] }
+  /** The turn ends after what programs wrote in the sandbox is taken over. */
+  | { readonly do: 'harvest'; readonly since: Position }
   | { readonly do: 'ask' }
   /** Asks the agent's MCP servers first: the tools of this run are not known yet. */
   | { readonly do: 'list tools' }
@@ -33,6 +36,7 @@ export function next(state: SessionState): Step {
   if (state.failures + (state.request === null ? 0 : 1) >= MAX_FAILURES) {
     return { do: 'give up', cause: 'attempts' };
   }
+  if (state.ending !== undefined) return { do: 'harvest', since: state.ending.position };
   if (state.rounds >= MAX_ROUNDS) return { do: 'give up', cause: 'rounds' };
   if (state.historyEvents >= MAX_HISTORY_EVENTS) return { do: 'continue' };
   // The grader has a context of its own, so the agent's may be full.

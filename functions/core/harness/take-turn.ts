@@ -46,7 +46,8 @@ async function begin(world: TurnWorld, key: LogKey, run: RunState, signal: Abort
   if (slice === null) return rest(run.run);
   // An earlier attempt began the next run and died before it answered, so that run's execution is not started yet.
   if (slice.head.state.run !== run.run) return { run: slice.head.state.run, next: LONG };
-  return go(world, key, await reportHands(world, key, slice, run), signal);
+  const reported = await reportHands(world, key, slice, run);
+  return go(world, key, await reportHarvest(world, key, reported, run), signal);
 }
 
 /** The log at this run, or handed on by it; null when the run is over, was never begun, or another execution has it. */
@@ -76,6 +77,8 @@ async function go(world: TurnWorld, key: LogKey, from: Slice, signal: AbortSigna
         return rest(run);
       case 'use hands':
         return { run, next: { do: 'tools', calls: handCalls(world.hands, step.calls), waitSeconds: 0 } };
+      case 'harvest':
+        return { run, next: { ...step, calls: [], waitSeconds: 0 } };
       case 'continue':
         return continueRun(world, key, slice);
       case 'await action':
@@ -119,6 +122,8 @@ async function afterRequest(
       return rest(state.run);
     case 'use hands':
       return { run: state.run, next: { do: 'tools', calls: handCalls(world.hands, step.calls), waitSeconds: 0 } };
+    case 'harvest':
+      return { run: state.run, next: { ...step, calls: [], waitSeconds: 0 } };
     case 'continue':
       return continueRun(world, key, asked.slice);
     case 'await action':
@@ -174,6 +179,13 @@ async function reportHands(world: TurnWorld, key: LogKey, from: Slice, run: RunS
     });
   }
   return slice;
+}
+
+/** A harvest that failed ends the turn all the same. */
+async function reportHarvest(world: TurnWorld, key: LogKey, slice: Slice, { turn }: RunState): Promise<Slice> {
+  const since = turn?.since;
+  if (since === undefined || slice.head.state.ending?.position !== since) return slice;
+  return changeSlice(world, key, slice, { do: 'harvested', since, programsLive: false });
 }
 
 function isUnfinished(call: OpenCall, { id, sincePosition }: HandOutcome): boolean {

@@ -84,7 +84,11 @@ export type Command =
       readonly isError: boolean;
       /** An error for people, told with the result. */
       readonly error?: McpTrouble;
+      /** Programs go on in the sandbox. */
+      readonly programsLive?: true | undefined;
     }
+  /** What programs wrote is taken over, or cannot be: the turn that began to end at `since` ends. */
+  | { readonly do: 'harvested'; readonly since: Position; readonly programsLive: boolean }
   /**
    * A hand gives its call back until a person has done, outside the session, what `error` asks for. The hand was given the
    * call at `sincePosition`; if the call was given to a hand again since, nothing changes.

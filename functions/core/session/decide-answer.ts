@@ -9,8 +9,7 @@ import type { ContentBlock, ModelAnswer } from '#core/ports/model.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, extended, type CommandTo, type Decided } from '#core/session/commands.ts';
-import { beginEvaluation } from '#core/session/decide-outcome.ts';
-import { endOfRequest, event, goIdle, requiresAction, resultOf } from '#core/session/entries.ts';
+import { endOfRequest, endTurn, event, goIdle, requiresAction, resultOf } from '#core/session/entries.ts';
 import { permissionOf } from '#core/session/permission.ts';
 import { serverCalls, type ServerCall } from '#core/session/server-calls.ts';
 import { blockedCalls, hasInput, readyCalls } from '#core/session/waiting.ts';
@@ -61,10 +60,7 @@ function ending(state: SessionState, answer: ModelAnswer, stamp: Stamp): readonl
   // The model reads why its calls were denied, unless it refuses to go on.
   const calledInVain = answer.stopReason !== 'refusal' && answer.blocks.some((block) => block.type === 'tool_use');
   if (calledInVain || hasInput(state) || UNFINISHED.has(answer.stopReason)) return [];
-  const { reason, details } = stopOf(answer);
-  const { outcome } = state;
-  if (outcome !== undefined && reason.type === 'end_turn') return [event(beginEvaluation(outcome, stamp))];
-  return goIdle(state, reason, stamp, details);
+  return endTurn(state, stopOf(answer), stamp);
 }
 
 function answered(state: SessionState, command: Answer, calls: readonly ToolCall[], at: Instant) {

@@ -1,5 +1,5 @@
 /** Decisions about outcomes: a definition, and what the grader answers. */
-import type { EventInput, EventOf, OutcomeResult } from '#contract/events.ts';
+import type { EventInput, OutcomeResult } from '#contract/events.ts';
 import { OutcomeId } from '#contract/ids.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
@@ -11,7 +11,7 @@ import {
   type Decision,
   type Refusal,
 } from '#core/session/commands.ts';
-import { endOfOutcome, endOfRequest, event, goIdle } from '#core/session/entries.ts';
+import { endOfOutcome, endOfRequest, endTurn, event } from '#core/session/entries.ts';
 import { bytesOf } from '#core/session/outcomes.ts';
 import { blockedCalls, hasInput, isActive } from '#core/session/waiting.ts';
 
@@ -101,14 +101,5 @@ function judged(heard: Decided, { result, explanation }: Verdict, stamp: Stamp):
   const ended = extended(heard, [endOfOutcome(outcome, isLast ? 'max_iterations_reached' : result, told, stamp)]);
   // The agent revises its work, or tells its user in a last turn what is missing; or a message waits.
   if (result === 'needs_revision' || hasInput(ended.head.state)) return ended;
-  return extended(ended, goIdle(ended.head.state, { type: 'end_turn' }, stamp));
-}
-
-/** The agent has ended its turn, so the grader looks at what it did. */
-export function beginEvaluation(
-  { id, iteration }: { readonly id: OutcomeId; readonly iteration: number },
-  stamp: Stamp,
-): EventOf<'span.outcome_evaluation_start'> {
-  const type = 'span.outcome_evaluation_start' as const;
-  return { id: stamp.eventId(), type, processed_at: stamp.now(), outcome_id: id, iteration };
+  return extended(ended, endTurn(ended.head.state, { reason: { type: 'end_turn' }, details: null }, stamp));
 }

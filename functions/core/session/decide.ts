@@ -1,9 +1,11 @@
 /** The rules of a session: from a head and a command to entries. Pure, with time and ids from the stamp. */
+import type { Entry } from '#contract/entries.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, extended, type Command, type CommandTo, type Decision } from '#core/session/commands.ts';
 import {
   afterWaiting,
+  completeTurn,
   event,
   goIdle,
   leaveOutcome,
@@ -17,7 +19,7 @@ import { decideDecline, decideListed, decideResume, decideSuspend } from '#core/
 import { decideGraded } from '#core/session/decide-outcome.ts';
 import { decideClaim, decideCompacted, decideFail, decideGiveUp } from '#core/session/decide-request.ts';
 import { decideSend } from '#core/session/decide-send.ts';
-import { blockedCalls, isActive, readyCalls } from '#core/session/waiting.ts';
+import { blockedCalls, hasInput, isActive, readyCalls } from '#core/session/waiting.ts';
 
 export function decide(head: Head, command: Command, stamp: Stamp): Decision {
   switch (command.do) {
@@ -37,6 +39,8 @@ export function decide(head: Head, command: Command, stamp: Stamp): Decision {
       return decideGiveUp(head, command, stamp);
     case 'result':
       return decideResult(head, command, stamp);
+    case 'harvested':
+      return decideHarvested(head, command, stamp);
     case 'suspend':
       return decideSuspend(head, command, stamp);
     case 'resume':
@@ -66,9 +70,20 @@ function decideResult(head: Head, command: CommandTo<'result'>, stamp: Stamp): D
   const call = state.calls.find(({ id }) => id === command.call);
   if (call === undefined) return decided(head);
   const trouble = command.error === undefined ? [] : [mcpTrouble(stamp, command.error)];
-  const answered = decided(head, [...trouble, resultOf(call, command, stamp)]);
+  const isNews = command.programsLive === true && state.programsLive === undefined;
+  const left: readonly Entry[] = isNews ? [{ record: { kind: 'programs.left', at: stamp.now() } }] : [];
+  const answered = decided(head, [...trouble, resultOf(call, command, stamp), ...left]);
   // Another attempt of this hand may have suspended the call, and the run may have ended with that.
   return extended(answered, afterWaiting(state, answered.head.state, stamp));
+}
+
+function decideHarvested(head: Head, { since, programsLive }: CommandTo<'harvested'>, stamp: Stamp): Decision {
+  const { ending } = head.state;
+  // Another attempt ended this turn, or an interrupt did.
+  if (ending?.position !== since) return decided(head);
+  const harvested = decided(head, [{ record: { kind: 'turn.harvested', at: stamp.now(), programsLive } }]);
+  const { state } = harvested.head;
+  return hasInput(state) ? harvested : extended(harvested, completeTurn(state, ending, stamp));
 }
 
 function decideAwaitAction(head: Head, stamp: Stamp): Decision {

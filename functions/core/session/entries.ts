@@ -113,6 +113,26 @@ export function goIdle(
   ];
 }
 
+interface TurnEnd {
+  readonly reason: StopReason;
+  readonly details: StopDetails;
+}
+
+/** The agent has ended its turn. While programs live, the run takes over what they wrote first. */
+export function endTurn(state: SessionState, end: TurnEnd, stamp: Stamp): readonly Entry[] {
+  if (state.programsLive) return [{ record: { kind: 'turn.ending', at: stamp.now(), ...end } }];
+  return completeTurn(state, end, stamp);
+}
+
+/** The grader looks at what the agent did for an outcome; without one the session is idle. */
+export function completeTurn(state: SessionState, { reason, details }: TurnEnd, stamp: Stamp): readonly Entry[] {
+  const { outcome } = state;
+  if (outcome === undefined || reason.type !== 'end_turn') return goIdle(state, reason, stamp, details);
+  const { id, iteration } = outcome;
+  const start = { id: stamp.eventId(), type: 'span.outcome_evaluation_start', processed_at: stamp.now() } as const;
+  return [event({ ...start, outcome_id: id, iteration })];
+}
+
 const INTERRUPTED = {
   result: 'interrupted',
   explanation: 'The work was interrupted before it was evaluated.',

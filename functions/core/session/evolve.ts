@@ -92,6 +92,15 @@ function evolveRecord(state: SessionState, record: LogRecord, position: Position
       return { ...state, contents: (state.contents ?? 0) + 1 };
     case 'outcome.graded':
       return graded(state, record);
+    case 'programs.left':
+      return { ...state, programsLive: true };
+    case 'turn.ending': {
+      const { reason, details } = record;
+      const historyEvents = state.historyEvents + TURN_HISTORY_EVENTS;
+      return { ...state, ending: { position, reason, details }, historyEvents };
+    }
+    case 'turn.harvested':
+      return harvested(state, record);
     case 'session.created':
     case 'model.claimed':
     case 'model.refused':
@@ -186,7 +195,14 @@ function run(state: SessionState, event: EventOf<'session.status_running'>): Ses
   return { ...running, run: state.run + 1, rounds: 0, compactions: 0, historyEvents: 0 };
 }
 
-function rest(state: SessionState, event: EventOf<'session.status_idle'>): SessionState {
+function harvested(
+  { ending: _ended, programsLive: _before, ...state }: SessionState,
+  { programsLive }: RecordOf<'turn.harvested'>,
+): SessionState {
+  return programsLive ? { ...state, programsLive } : state;
+}
+
+function rest({ ending: _ended, ...state }: SessionState, event: EventOf<'session.status_idle'>): SessionState {
   // An exhausted turn drops the queue; after any other the messages wait for the calls before them.
   const queued = event.stop_reason.type === 'retries_exhausted' ? [] : state.queued;
   return { ...state, status: 'idle', stopReason: event.stop_reason, failures: 0, queued, runningSince: null };

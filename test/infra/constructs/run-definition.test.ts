@@ -26,6 +26,7 @@ describe('the state after a turn', () => {
 
   test('leads from tools, waits and queued input back to a turn', () => {
     expect([ways['again'], States.UseHands.Next, States.Backoff.Next]).toEqual(['Turn', 'Turn', 'Turn']);
+    expect([ways['harvest'], States.Harvest.Next]).toEqual(['Harvest', 'Turn']);
   });
 });
 
@@ -99,6 +100,11 @@ describe('a hand of the run', () => {
   });
 });
 
+test('a harvest is repeated like a call, and a turn follows when it fails, too', () => {
+  expect(States.Harvest.Retry).toEqual(hand.UseHand.Retry.slice(1));
+  expect(States.Harvest.Catch).toEqual([{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'Turn' }]);
+});
+
 test('a run that is too long continues in an execution named by session and run, with only ids as input', () => {
   expect(States.StartNextRun.Parameters).toEqual({
     'StateMachineArn.$': '$$.StateMachine.Id',
@@ -125,7 +131,7 @@ test('the timeout of a task is longer than the timeout of its function', () => {
   const timeoutOf = (entry: string) =>
     functions.find(({ Environment }) => Environment?.Variables['POWERTOOLS_SERVICE_NAME'] === entry)?.Timeout ?? 0;
   const limits = Object.values(tasks).flatMap((state) => ('TimeoutSeconds' in state ? [state.TimeoutSeconds] : []));
-  expect(limits).toEqual(['harness', 'provision', 'provision'].map((entry) => timeoutOf(entry) + 30));
+  expect(limits).toEqual(['harness', 'execute', 'provision', 'provision'].map((entry) => timeoutOf(entry) + 30));
   const hands = functions.map(({ Environment }) => Environment?.Variables['HANDS']);
   const waits = [...JSON.stringify(hands).matchAll(/timeoutSeconds[^\d]*(\d+)/g)].map(([, seconds]) => Number(seconds));
   expect(waits).toEqual(['execute', 'web-fetch', 'mcp-proxy'].map((entry) => timeoutOf(entry) + 15));

@@ -18,8 +18,9 @@ const call = (name: string, id: string) => ({
   ...{ position: 3, sincePosition: 3 },
 });
 
-/** Runs a turn with these calls and one after it. */
-async function run(calls: readonly object[], play: Played) {
+/** Runs a turn with this answer and one after it. */
+async function run(answer: readonly object[] | object, play: Played) {
+  const first = Array.isArray(answer) ? { do: 'tools', calls: answer, waitSeconds: 0 } : answer;
   const [part] = smallTemplate().functions;
   const [machine] = smallTemplate().machines;
   if (part === undefined || machine === undefined) throw new Error('the small stack has a function and a machine');
@@ -30,7 +31,7 @@ async function run(calls: readonly object[], play: Played) {
   let turns = 0;
   const harness = () => {
     turns += 1;
-    return turns === 1 ? { ...idle, turn: { do: 'tools', calls, waitSeconds: 0 } } : idle;
+    return turns === 1 ? { ...idle, turn: first } : idle;
   };
   const played: Played = { provision: () => ({ generation: 1 }), ...play, harness };
   const service = openStepFunctions({
@@ -59,10 +60,27 @@ async function run(calls: readonly object[], play: Played) {
   // The interpreter tells an event some time after it happened.
   await expect.poll(() => entered().at(-1)).toBe('Done');
   await service.close();
-  const hands = invoked.filter(({ name }) => name === 'harness').map(({ payload }) => Object(payload).hands);
+  const last = invoked.findLast(({ name }) => name === 'harness')?.payload;
   const made = invoked.filter(({ name }) => name !== 'harness');
-  return { status: execution?.end?.status, entered: entered(), hands: hands.at(-1), made };
+  return { status: execution?.end?.status, entered: entered(), hands: Object(last).hands, last, made };
 }
+
+const harvest = { do: 'harvest', calls: [], waitSeconds: 0, since: 7 };
+
+test('a harvest before the end of a turn enters three states more than a turn without one', async () => {
+  const { status, entered, made } = await run(harvest, { execute: () => null });
+  expect(status).toBe('SUCCEEDED');
+  expect(entered).toEqual(['Turn', 'AfterTurn', 'Harvest', 'Turn', 'AfterTurn', 'Done']);
+  const payload = { harvest: 'turn', session: 'sesn_1', thread: 'sthr_1', since: 7 };
+  expect(made).toEqual([{ name: 'execute', payload }]);
+});
+
+test('a harvest that fails is tried again, and then the next turn knows which one it was', async () => {
+  const { status, made, last } = await run(harvest, { execute: failing('Lambda.Unknown') });
+  expect(status).toBe('SUCCEEDED');
+  expect(made).toHaveLength(4);
+  expect(last).toEqual({ ...ids, turn: harvest });
+});
 
 const notReadyOnce = ({ sandbox }: { readonly sandbox?: unknown }) =>
   sandbox === undefined ? failing('SandboxNotReady')() : null;

@@ -14,7 +14,7 @@ import { createMemoryStoreRecords } from '#aws/memory/memory-stores.dynamodb.ts'
 import { createStamp, newToken, sha256 } from '#aws/stamp.ts';
 import { createTable } from '#aws/table.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
-import { harvest } from '#core/hands/harvest.ts';
+import { harvestIdle } from '#core/hands/harvest.ts';
 import { createMemory, updateMemory } from '#core/memory/write-memory.ts';
 import { change } from '#core/session/change.ts';
 import { fold } from '#core/session/evolve.ts';
@@ -111,7 +111,7 @@ export async function stageSandbox<Name extends string>(db: TestDynamoDb, comman
         sandbox: { generation: 1 },
       });
     },
-    harvest: (generation = 1) => harvest(world, { session, harvest: generation }),
+    harvest: (generation = 1) => harvestIdle(world, { session, harvest: generation }),
     /** Another session's. */
     async change(path: string, content: string) {
       const memory = (await memories.at(place, path)) ?? expect.fail('no memory');

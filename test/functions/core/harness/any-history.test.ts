@@ -238,9 +238,12 @@ function stepped(scenario: Scenario, event: Step): Scenario {
             call: id,
             content: event.results[index % event.results.length] ?? [],
             isError: event.isError,
+            ...(event.isListed && { programsLive: true }),
           }),
         scenario,
       );
+    case 'harvest':
+      return scenario.when({ do: 'harvested', since: step.since, programsLive: event.isListed });
     case 'await action':
       return scenario.when(step);
     case 'list tools': {
