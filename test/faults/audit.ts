@@ -8,33 +8,39 @@ import { chainOf } from '#core/audit/chain.ts';
 import { clientOf, tableIn } from '#test/runtime/clients.ts';
 import type { Service } from '#test/journeys/service.ts';
 import { readService } from '../../infra/cli/audit-verify/read-export.ts';
-import { verdictOf, verifyExport } from '../../infra/cli/audit-verify/verify-export.ts';
-
-const EXPECTED = { checkpoints: new Map(), chains: AUDIT_CHAINS, key: null, signedAfter: null };
+import { verdictOf, verifyExport, type Exported } from '../../infra/cli/audit-verify/verify-export.ts';
 
 type OfCall = Extract<AuditEntry, { kind: 'intent' | 'outcome' }>;
 
-/** The records of a session's calls, by chain position. */
+/** The records of a session's calls, by chain position. They are in one chain, and only that one is read. */
 export async function auditOf({ runtime }: Service, session: string): Promise<readonly OfCall[]> {
-  const { baseUrl, apiKey } = runtime;
-  expect(verdictOf(await verifyExport(readService(baseUrl, apiKey), EXPECTED))).toBe('intact');
-  return (await recordsOf(runtime)).flatMap(({ entry }) =>
-    entry.kind !== 'administration' && entry.session === session ? [entry] : [],
-  );
+  const records = await verifiedRecords(runtime, [chainOf(session, sha256)]);
+  return records.flatMap(({ entry }) => (entry.kind !== 'administration' && entry.session === session ? [entry] : []));
 }
 
-async function recordsOf({ baseUrl, apiKey }: Service['runtime']): Promise<readonly AuditRecord[]> {
+/** Verifies every chain. A chain that a test broke stays broken, so the end of a file is soon enough. */
+export const verifyAudit = ({ runtime }: Service) => verifiedRecords(runtime, AUDIT_CHAINS);
+
+async function verifiedRecords(
+  { baseUrl, apiKey }: Service['runtime'],
+  chains: readonly string[],
+): Promise<readonly AuditRecord[]> {
   const records: AuditRecord[] = [];
-  for await (const { value } of readService(baseUrl, apiKey)) {
-    if (value !== undefined) records.push(AuditRecord.parse(value));
+  async function* keepRecords(): AsyncGenerator<Exported> {
+    for await (const one of readService(baseUrl, apiKey, chains)) {
+      if (one.value !== undefined) records.push(AuditRecord.parse(one.value));
+      yield one;
+    }
   }
+  const expected = { checkpoints: new Map(), chains, key: null, signedAfter: null };
+  expect(verdictOf(await verifyExport(keepRecords(), expected))).toBe('intact');
   return records;
 }
 
 /** Gives each chain a record: the first one of a chain costs one write more, and tests count writes. */
 export async function beginChains({ runtime, client }: Service): Promise<void> {
-  await client.beta.vaults.create({ display_name: 'of an audit chain' });
-  const [first] = await recordsOf(runtime);
+  const { id } = await client.beta.vaults.create({ display_name: 'of an audit chain' });
+  const [first] = await verifiedRecords(runtime, [chainOf(id, sha256)]);
   if (first === undefined) throw new Error('the creation of a vault is not in the audit trail');
   const { workspace, entry } = first;
   const dynamodb = new DynamoDBClient(clientOf(runtime, 'api'));

@@ -3,7 +3,7 @@
  * the server gets the call at most once, and the model reads when the outcome is unknown.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { auditOf, beginChains, told } from '#test/faults/audit.ts';
+import { auditOf, beginChains, told, verifyAudit } from '#test/faults/audit.ts';
 import { expectSound } from '#test/faults/stored-log.ts';
 import type { KillDuring } from '#test/runtime/faults.ts';
 import { calling } from '#test/journeys/scripts.ts';
@@ -200,5 +200,9 @@ describe('an MCP call, when the proxy is killed', () => {
       expect(use).toMatchObject({ evaluated_permission: 'deny' });
       expect(seen.calls).toEqual([use?.id]);
     });
+  });
+
+  it('leaves an audit trail with every chain intact', async () => {
+    await verifyAudit(service);
   });
 });

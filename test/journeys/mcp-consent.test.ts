@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { CredentialId, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { ReplyTool } from '#infra/local/model/script.ts';
-import { auditOf, beginChains, told } from '#test/faults/audit.ts';
+import { auditOf, beginChains, told, verifyAudit } from '#test/faults/audit.ts';
 import { expectSound } from '#test/faults/stored-log.ts';
 import { sweepNow } from '#test/faults/sweep.ts';
 import { browserOf } from '#test/functions/connect/http-browser.ts';
@@ -486,5 +486,9 @@ describe.each(sample(1, STORES))('with OAuth tokens in $oauthTokens,', ({ oauthT
       expect(told.refresh?.http_response?.status_code).toBe(400);
       expect(JSON.stringify(told)).not.toMatch(/access-|refresh-/);
     });
+  });
+
+  it('leaves an audit trail with every chain intact', async () => {
+    await verifyAudit(service);
   });
 });

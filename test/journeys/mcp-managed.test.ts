@@ -1,6 +1,6 @@
 /** An MCP server that the user's organisation manages, through the whole service as it is deployed. */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { auditOf, told } from '#test/faults/audit.ts';
+import { auditOf, told, verifyAudit } from '#test/faults/audit.ts';
 import { follow } from '#test/journeys/follower.ts';
 import { calling } from '#test/journeys/scripts.ts';
 import { ofType, textOf } from '#test/journeys/service.ts';
@@ -117,4 +117,8 @@ describe('scenario 40: more calls at once than a user may make in a minute', () 
     expect(audited.filter((what) => what === 'intent')).toHaveLength(calls.length);
     expect(audited.filter((what) => what !== 'intent')).toHaveLength(calls.length);
   });
+});
+
+it('every chain of the audit trail of these calls is intact', async () => {
+  await verifyAudit(service);
 });

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Script } from '#test/model/stand-in.ts';
-import { auditOf } from '#test/faults/audit.ts';
+import { auditOf, verifyAudit } from '#test/faults/audit.ts';
 import { follow } from '#test/journeys/follower.ts';
 import { calling } from '#test/journeys/scripts.ts';
 import { ofType, textOf } from '#test/journeys/service.ts';
@@ -149,4 +149,8 @@ describe('policies of the workspace', () => {
     const { uses, results } = await refunded(session, calling(mcp('refund', { amount: 100 })));
     expect([uses, results]).toEqual([['allow'], [[false, 'refunded 100']]]);
   });
+});
+
+it('every chain of the audit trail of these calls is intact', async () => {
+  await verifyAudit(service);
 });

@@ -65,9 +65,13 @@ export async function* readHeads(paths: readonly string[]): AsyncGenerator<Expor
 
 type Parsed = Required<Pick<Exported, 'value' | 'repeated'>>;
 
-/** @throws with the service's answer, when that is no page of records */
-export async function* readService(baseUrl: string, apiKey: string): AsyncGenerator<Exported> {
-  for (const chain of AUDIT_CHAINS) {
+/** Reads all chains, or these. @throws with the service's answer, when that is no page of records */
+export async function* readService(
+  baseUrl: string,
+  apiKey: string,
+  chains: readonly string[] = AUDIT_CHAINS,
+): AsyncGenerator<Exported> {
+  for (const chain of chains) {
     let page: string | null = null;
     let count = 0;
     do {
