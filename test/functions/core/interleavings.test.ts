@@ -10,6 +10,7 @@ import type { AssignedCall, HandOutcome, RunState } from '#contract/run.ts';
 import type { Entry, OpenCall } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
+import { harvestTurn } from '#core/hands/harvest.ts';
 import { buildMessages } from '#core/harness/context.ts';
 import { createHistory } from '#core/harness/history.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
@@ -120,6 +121,9 @@ function theatre(scheduler: fc.Scheduler) {
     };
   }
 
+  /** After every second call of the sandbox programs go on, until there is another call. */
+  const leaving = () => (ran.size % 2 === 1 ? { programsLive: true as const } : {});
+
   function executeWorld(act: Act): ExecuteWorld {
     return {
       log: logFor(act),
@@ -143,9 +147,11 @@ function theatre(scheduler: fc.Scheduler) {
             if (missing.length > 0 && !ran.has(id)) return { status: 'awaits calls', missing } as const;
             const served = ran.has(id) ? ('replayed' as const) : ('ran' as const);
             ran.add(id);
-            return { status: 'answered', response: { output: 'ok', isError: false, served, durationMs: 1 } } as const;
+            const response = { output: 'ok', isError: false, served, durationMs: 1, ...leaving() };
+            return { status: 'answered', response } as const;
           }),
         ...NO_CONTENTS,
+        changes: () => act(async () => ({ changes: [], notes: [], ...leaving() })),
         cancel: () => undefined,
       },
       ...NO_SOURCES,
@@ -197,8 +203,16 @@ function theatre(scheduler: fc.Scheduler) {
       if (turn.turn?.do === 'idle' || turn.turn === undefined) return;
       if (turn.turn.do === 'long') return void (await start(turn.run));
       const hands = turn.turn.do === 'tools' ? await Promise.all(turn.turn.calls.map(useHand)) : [];
+      if (turn.turn.do === 'harvest') await harvestFor(turn.turn.since);
       state = { ...turn, hands };
     }
+  }
+
+  /** One that fails is left to the next turn. */
+  async function harvestFor(since: Position | undefined): Promise<void> {
+    if (since === undefined) throw new TypeError('a harvest has the position of its end');
+    const input = { ...KEY, harvest: 'turn', since } as const;
+    await persistently((act) => harvestTurn(executeWorld(act), input)).catch(() => undefined);
   }
 
   async function useHand(call: AssignedCall): Promise<HandOutcome> {

@@ -10,6 +10,7 @@ import {
   archived,
   declined,
   closed,
+  harvested,
   heard,
   isActive,
   ITERATIONS,
@@ -55,6 +56,8 @@ export type Action =
       readonly fate: Fate;
       /** Whether the hand of an MCP call gives it back. */
       readonly suspends: boolean;
+      /** Whether programs go on in the sandbox after it. */
+      readonly leaves: boolean;
     }
   /** The thing that a call waits for is done, or is declined. A step for any other wait changes nothing. */
   | { readonly do: 'resume' | 'decline'; readonly of: number }
@@ -68,7 +71,10 @@ export interface Play {
   messages: number;
   /** The events that a follower received, by id, each in its last form. */
   readonly seen: Map<string, SessionEvent>;
-  /** How often a call had been given to its hand when a step used this name for its wait. */
+  /**
+   * How often a call had been given to its hand when a step used this name for its wait, and for the name of a harvest the
+   * number of the end that it is for.
+   */
   readonly given: Map<string, number>;
   followed: Head;
 }
@@ -200,7 +206,11 @@ async function performIn(play: Play, execution: Execution, what: WorkAction): Pr
     case 'work':
       if (execution.at === 'turn') await performTurn(play, execution, what.fate);
       else if (execution.at === 'asking') await performHearing(play, execution, what);
-      else if (hand !== undefined) {
+      else if (execution.at === 'harvest') {
+        const isDue = isHarvestOf(play, execution);
+        await stage.harvest(execution, what);
+        if (isDue && what.fate !== 'dies before') play.now = harvested(play.now, what.leaves);
+      } else if (hand !== undefined) {
         const before = waits(play.now, hand.id, 'hand');
         await stage.useHand(execution, hand, what);
         // A call that was interrupted, or that another attempt has closed, is not made.
@@ -209,10 +219,12 @@ async function performIn(play: Play, execution: Execution, what: WorkAction): Pr
           hand.function === HANDS.mcp.function && what.suspends
             ? suspended(play.now, hand.id)
             : closed(play.now, hand.id);
+        if (hand.function === HANDS.sandbox.function && what.leaves) play.now = { ...play.now, programs: true };
       }
       break;
     case 'fail hand':
       if (hand !== undefined) stage.failHand(execution, hand);
+      else if (execution.at === 'harvest') stage.failHarvest(execution);
       break;
     case 'kill':
       await stage.kill(execution);
@@ -238,9 +250,10 @@ async function performTurn(play: Play, execution: Execution, dies: Fate): Promis
       ),
     )
     .map(({ id }) => id);
+  const isUnharvested = isMine && isHarvestOf(play, execution);
   const before = stage.requests.length;
   const position = (await stage.head()).position;
-  const next = turned(play.now, { turn: execution.id, run: execution.input.run, unfinished });
+  const next = turned(play.now, { turn: execution.id, run: execution.input.run, unfinished, isUnharvested });
   await stage.turn(execution, dies);
   const [first] = unfinished;
   noteGiven(play, execution);
@@ -250,7 +263,8 @@ async function performTurn(play: Play, execution: Execution, dies: Fate): Promis
   } else if (dies === 'dies after') {
     const lists = next.asking === execution.id && play.now.listed !== next.listed;
     const unlisted = lists ? { ...play.now, listed: next.listed } : next;
-    play.now = first === undefined ? unlisted : closed(play.now, first);
+    if (isUnharvested) play.now = harvested(play.now, false);
+    else play.now = first === undefined ? unlisted : closed(play.now, first);
   }
   const asked = stage.requests[before];
   const isOfGrader = asked?.tools.some(({ name }) => name === 'verdict') === true;
@@ -258,8 +272,15 @@ async function performTurn(play: Play, execution: Execution, dies: Fate): Promis
   if (asked !== undefined) expect(textsIn(asked).filter(isMessage)).toEqual(isOfGrader ? [] : shown(play.now));
 }
 
-/** For each call that can be made: a name for this wait, which no other wait may have. */
-function noteGiven({ given, now }: Play, { hands }: Execution): void {
+/** Whether the turn that ends is the one that the execution harvests for. */
+function isHarvestOf({ given, now }: Play, { input }: Execution): boolean {
+  return now.ending !== null && given.get(`end@${input.turn?.since}`) === now.ending.number;
+}
+
+/** For each call that can be made, and for a harvest: a name for this wait, which no other wait may have. */
+function noteGiven({ given, now }: Play, { hands, input, at }: Execution): void {
+  const end = `end@${input.turn?.since}`;
+  if (at === 'harvest' && now.ending !== null && !given.has(end)) given.set(end, now.ending.number);
   for (const { id, sincePosition } of hands) {
     const call = now.open.find((open) => open.id === id);
     const name = `${id}@${sincePosition}`;

@@ -57,6 +57,11 @@ export interface Reference {
   readonly outcomes: number;
   /** Messages that an exhausted turn took and did not answer. */
   readonly dropped: readonly string[];
+  /** Whether programs may go on in the sandbox. */
+  readonly programs: boolean;
+  /** How the turn ends after a harvest; null while it does not end. `number` counts such ends. */
+  readonly ending: { readonly stop: StopReason['type']; readonly number: number } | null;
+  readonly endings: number;
 }
 
 export type ClientEvent =
@@ -92,6 +97,9 @@ export const NEW: Reference = {
   outcome: null,
   outcomes: 0,
   dropped: [],
+  programs: false,
+  ending: null,
+  endings: 0,
 };
 
 export const isActive = ({ status }: Reference) => status === 'running' || status === 'rescheduling';
@@ -168,17 +176,25 @@ export function archived(now: Reference): Reference | 'refused' {
   return { ...now, status: 'terminated', outcome: null };
 }
 
-/** A turn of a run begins; the hands of the calls in `unfinished` have ended. */
-export function turned(
-  before: Reference,
-  { turn, run, unfinished }: { readonly turn: number; readonly run: number; readonly unfinished: readonly EventId[] },
-): Reference {
+interface Turned {
+  readonly turn: number;
+  readonly run: number;
+  /** Calls whose hands have ended. */
+  readonly unfinished: readonly EventId[];
+  /** The harvest before it failed. */
+  readonly isUnharvested: boolean;
+}
+
+/** A turn of a run begins. */
+export function turned(before: Reference, { turn, run, unfinished, isUnharvested }: Turned): Reference {
   if (run !== before.run || !isActive(before)) return before;
-  const now = unfinished.reduce(closed, before);
+  const now = isUnharvested ? harvested(before, false) : unfinished.reduce(closed, before);
+  if (!isActive(now)) return now;
   if (now.open.some((call) => isReady(now, call))) return now;
   if (now.open.length > 0) return idle(now, 'requires_action');
   const failures = now.failures + (now.asking === null ? 0 : 1);
   if (failures >= MAX_FAILURES) return idle(taken(now), 'retries_exhausted');
+  if (now.ending !== null) return now;
   const asked = { status: 'running', asking: turn, failures } as const;
   const { outcome } = now;
   if (outcome?.stage === 'evaluating') return { ...now, ...asked, outcome: { ...outcome, waiting: now.queue.length } };
@@ -322,14 +338,26 @@ function begun(now: Reference): Reference {
   return now.outcome?.stage === 'pending' ? { ...now, outcome: { ...now.outcome, stage: 'running' } } : now;
 }
 
-/** The session becomes idle unless a message waits, or an outcome is to be evaluated. */
+/** The session becomes idle unless a message waits, programs go on, or an outcome is to be evaluated. */
 function rested(now: Reference, stop: StopReason['type']): Reference {
   if (hasInput(now)) return now;
+  if (!now.programs || stop === 'retries_exhausted') return completed(now, stop);
+  const number = now.endings + 1;
+  return { ...now, ending: { stop, number }, endings: number };
+}
+
+/** What programs wrote is taken over. */
+export function harvested(before: Reference, programs: boolean): Reference {
+  const now = { ...before, programs, ending: null };
+  return before.ending === null || hasInput(now) ? now : completed(now, before.ending.stop);
+}
+
+function completed(now: Reference, stop: StopReason['type']): Reference {
   if (now.outcome === null || stop !== 'end_turn') return idle(now, stop);
   return { ...now, outcome: { ...now.outcome, stage: 'evaluating', malformed: 0 } };
 }
 
 function idle(now: Reference, stop: StopReason['type']): Reference {
   const outcome = stop === 'requires_action' ? now.outcome : null;
-  return { ...unhidden(now), status: 'idle', stop, asking: null, failures: 0, outcome };
+  return { ...unhidden(now), status: 'idle', stop, asking: null, failures: 0, outcome, ending: null };
 }

@@ -12,6 +12,7 @@ import type { AssignedCall, HandOutcome, RunState } from '#contract/run.ts';
 import { refusalOf } from '#test/model/check-request.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
+import { harvestTurn } from '#core/hands/harvest.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
@@ -52,7 +53,7 @@ export interface Execution {
   readonly run: number;
   /** The input of its next turn. */
   input: RunState;
-  at: 'turn' | 'asking' | 'hands' | 'over';
+  at: 'turn' | 'asking' | 'hands' | 'harvest' | 'over';
   /** Calls that hands are making, and the outcomes of the others. */
   hands: readonly AssignedCall[];
   outcomes: readonly HandOutcome[];
@@ -218,7 +219,7 @@ export async function createStage(initial: readonly EventInput[]) {
         execution.asking = null;
         const { do: next = 'idle', calls = [] } = state.turn ?? {};
         if (next === 'long') throw new RangeError('no run here is long');
-        execution.at = next === 'idle' ? 'over' : next === 'tools' ? 'hands' : 'turn';
+        execution.at = next === 'idle' ? 'over' : next === 'tools' ? 'hands' : next === 'harvest' ? next : 'turn';
         execution.hands = calls;
         execution.outcomes = [];
         const { hands: _reported, ...input } = state;
@@ -245,7 +246,8 @@ export async function createStage(initial: readonly EventInput[]) {
     await change({ log: port, stamp }, KEY, head, command);
   }
 
-  function executeWorld(actor: Actor): ExecuteWorld {
+  function executeWorld(actor: Actor, leaves: boolean): ExecuteWorld {
+    const live = leaves ? { programsLive: true as const } : {};
     return {
       log: portFor(actor),
       sandboxes: {
@@ -265,9 +267,13 @@ export async function createStage(initial: readonly EventInput[]) {
           const served = ran.includes(id) ? ('replayed' as const) : ('ran' as const);
           if (served === 'ran') ran.push(id);
           if (served === 'ran' && !(await head()).state.calls.some((call) => call.id === id)) ranInVain.push(id);
-          return { status: 'answered', response: { output: 'ok', isError: false, served, durationMs: 1 } } as const;
+          return {
+            status: 'answered',
+            response: { output: 'ok', isError: false, served, durationMs: 1, ...live },
+          } as const;
         },
         ...NO_CONTENTS,
+        changes: async () => ({ changes: [], notes: [], ...live }),
         cancel: () => undefined,
       },
       ...NO_SOURCES,
@@ -353,16 +359,32 @@ export async function createStage(initial: readonly EventInput[]) {
     async useHand(
       execution: Execution,
       call: AssignedCall,
-      { fate, suspends }: { readonly fate: Fate; readonly suspends: boolean },
+      { fate, suspends, leaves }: { readonly fate: Fate; readonly suspends: boolean; readonly leaves: boolean },
     ): Promise<void> {
       try {
         if (call.function === HANDS.mcp.function) await callServer({ fate }, call.id, suspends);
-        else await execute(executeWorld({ fate }), { ...KEY, call, sandbox: { generation: 1 } });
+        else await execute(executeWorld({ fate }, leaves), { ...KEY, call, sandbox: { generation: 1 } });
         handDone(execution, { id: call.id, sincePosition: call.sincePosition });
       } catch (error) {
         if (!(error instanceof Killed)) throw error;
       }
     },
+
+    async harvest(
+      execution: Execution,
+      { fate, leaves }: { readonly fate: Fate; readonly leaves: boolean },
+    ): Promise<void> {
+      const { since } = execution.input.turn ?? {};
+      if (since === undefined) throw new RangeError('no harvest is due');
+      try {
+        await harvestTurn(executeWorld({ fate }, leaves), { ...KEY, harvest: 'turn', since });
+        execution.at = 'turn';
+      } catch (error) {
+        if (!(error instanceof Killed)) throw error;
+      }
+    },
+
+    failHarvest: (execution: Execution) => void (execution.at = 'turn'),
 
     failHand: (execution: Execution, call: AssignedCall) =>
       handDone(execution, {

@@ -74,7 +74,10 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
   {
     weight: 48,
-    arbitrary: fc.record({ do: fc.constant('work' as const), of: pick, says: saying, fate, suspends: fc.boolean() }),
+    arbitrary: fc.record({
+      ...{ do: fc.constant('work' as const), of: pick, says: saying, fate },
+      ...{ suspends: fc.boolean(), leaves: fc.boolean() },
+    }),
   },
   { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('resume' as const, 'decline' as const), of: pick }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('rename' as const, 'sweep' as const, 'second' as const) }) },
@@ -118,6 +121,8 @@ async function expectAgreement(play: Play): Promise<void> {
     queued: state.queued.length,
     outcome: state.outcome === undefined ? null : { stage: state.outcome.result, iteration: state.outcome.iteration },
     outcomes: state.outcomes?.count ?? 0,
+    programs: state.programsLive ?? false,
+    ending: state.ending?.reason.type ?? null,
   }).toEqual({
     status: now.status,
     stop: now.stop,
@@ -128,6 +133,8 @@ async function expectAgreement(play: Play): Promise<void> {
     queued: now.queue.length,
     outcome: now.outcome === null ? null : { stage: now.outcome.stage, iteration: now.outcome.iteration },
     outcomes: now.outcomes,
+    programs: now.programs,
+    ending: now.ending?.stop ?? null,
   });
   expect(fold(null, stage.log.entries(KEY)).state).toEqual(state);
   expect(events.flatMap((event) => STATUS[event.type] ?? []).at(-1) ?? 'idle').toBe(now.status);
@@ -250,7 +257,7 @@ async function finish(play: Play, faults: boolean): Promise<void> {
   const { stage } = play;
   for (let step = 0; step < 300; step += 1) {
     const [call] = blocked(play.now);
-    const work: Action = { do: 'work', of: 0, says: 'text', fate: 'lives', suspends: false };
+    const work: Action = { do: 'work', of: 0, says: 'text', fate: 'lives', suspends: false, leaves: false };
     if (stage.live().length > 0) await perform(play, work);
     else if (isActive(play.now)) {
       expect(faults, 'a session without faults rests without a sweep').toBe(true);
