@@ -2,7 +2,7 @@
  * A call in a real sandbox, on its way in and on its way out, with a process that dies before each of its effects: contents
  * are put, outputs and memories are stored once, and the model reads every sentence about them.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OUTPUTS_DIR, UPLOADS_DIR } from '#contract/hands.ts';
@@ -90,6 +90,47 @@ describe('a call whose process dies', () => {
     const points = Array.from({ length: all }, (_, index) => index + 1);
     for (const deadly of sample(8, points)) {
       await look(deadly).catch((cause: unknown) => {
+        throw new Error(`killed before effect ${deadly} of ${all}`, { cause });
+      });
+    }
+  });
+
+  it('ends its turn when what its programs wrote is stored, whatever the harvest died before', async () => {
+    const live = async (deadly: number) => {
+      const staged = await stageSandbox(db, { start: 'sleep 600 >/dev/null 2>&1 &' });
+      const { run, dieBefore, revive, effects, change, results, stored, waiting, sandbox } = staged;
+      const write = (path: string, text: string) => writeFileSync(join(sandbox.mnt, path), text);
+      try {
+        await run('start');
+        write('session/outputs/late.txt', 'late');
+        write('memory/notes/c.md', 'late');
+        write('memory/notes/b.md', 'mine');
+        await change('/b.md', 'theirs');
+        await staged.endTurn();
+        expect((await staged.state()).status).toBe('running');
+        dieBefore(deadly);
+        await staged.harvestTurn().catch(async () => {
+          revive();
+          await staged.harvestTurn();
+        });
+        const all = effects();
+        expect(await staged.state()).toMatchObject({ status: 'idle', programsLive: true });
+        expect(await stored()).toEqual(['late.txt', 'created /c.md', 'modified /b.md']);
+        expect((await waiting())?.changes.map(({ path }) => path)).toEqual([`${NOTES}/b.md`]);
+        // No result could tell of the conflict, so the next one does.
+        await staged.nextTurn('echo next');
+        expect(results().at(-1)).toContain('another session changed it meanwhile.');
+        expect(await stored()).toEqual(['late.txt', 'created /c.md', 'modified /b.md']);
+        expect(await waiting()).toMatchObject({ changes: [], notes: [] });
+        return all;
+      } finally {
+        await sandbox.close();
+      }
+    };
+    const all = await live(0);
+    const points = Array.from({ length: all }, (_, index) => index + 1);
+    for (const deadly of sample(8, points)) {
+      await live(deadly).catch((cause: unknown) => {
         throw new Error(`killed before effect ${deadly} of ${all}`, { cause });
       });
     }

@@ -45,4 +45,31 @@ describe('what programs write after the last call', () => {
     expect(await waiting()).toMatchObject({ changes: [] });
     await sandbox.close();
   });
+
+  it('ends a turn without the sandbox that is gone', async () => {
+    const { sandbox, run, endTurn, harvestTurn, state } = await stageSandbox(db, {
+      first: 'sleep 600 >/dev/null 2>&1 &',
+    });
+    await run('first');
+    await endTurn();
+    await sandbox.close();
+    await harvestTurn();
+    expect(await state()).toMatchObject({ status: 'idle', stopReason: { type: 'end_turn' } });
+    expect(await state()).not.toHaveProperty('programsLive');
+  });
+
+  it('is stored in rounds at the end of a turn, until only what has a note is left', async () => {
+    const { sandbox, run, endTurn, harvestTurn, state, waiting } = await stageSandbox(db, {
+      first: 'sleep 600 & true',
+    });
+    await run('first');
+    for (let index = 0; index <= CONTENT_LIMITS.changedFiles; index += 1)
+      writeFileSync(join(sandbox.mnt, `memory/notes/${index}.other-version`), '');
+    writeFileSync(join(sandbox.mnt, 'memory/notes/d.md'), Buffer.of(0xc3, 0x28));
+    await endTurn();
+    await harvestTurn();
+    expect((await state()).status).toBe('idle');
+    expect((await waiting())?.changes).toHaveLength(1);
+    await sandbox.close();
+  });
 });

@@ -3,7 +3,16 @@ import { expect } from 'vitest';
 import type { Entry } from '#contract/entries.ts';
 import { BlobKey } from '#contract/files.ts';
 import { MEMORY_DIR, UPLOADS_DIR } from '#contract/hands.ts';
-import { EventId, FileId, MemoryStoreId, Position, primaryThread, ResourceId, SessionId } from '#contract/ids.ts';
+import {
+  EventId,
+  FIRST_POSITION,
+  FileId,
+  MemoryStoreId,
+  Position,
+  primaryThread,
+  ResourceId,
+  SessionId,
+} from '#contract/ids.ts';
 import type { SessionContents } from '#contract/resources.ts';
 import { createFileRecords } from '#aws/files/files.dynamodb.ts';
 import { createOutputRecords } from '#aws/files/outputs.dynamodb.ts';
@@ -14,11 +23,25 @@ import { createMemoryStoreRecords } from '#aws/memory/memory-stores.dynamodb.ts'
 import { createStamp, newToken, sha256 } from '#aws/stamp.ts';
 import { createTable } from '#aws/table.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
-import { harvestIdle } from '#core/hands/harvest.ts';
+import { harvestIdle, harvestTurn } from '#core/hands/harvest.ts';
 import { createMemory, updateMemory } from '#core/memory/write-memory.ts';
+import { queuedMessages } from '#core/harness/history.ts';
+import type { ModelAnswer } from '#core/ports/model.ts';
 import { change } from '#core/session/change.ts';
+import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
-import { CREATED, given, NO_SOURCES, NOW, SANDBOX, send, sends, SILENT } from '#test/functions/core/given.ts';
+import {
+  answerWith,
+  toolUse,
+  CREATED,
+  given,
+  NO_SOURCES,
+  NOW,
+  SANDBOX,
+  send,
+  sends,
+  SILENT,
+} from '#test/functions/core/given.ts';
 import { mortal } from '#test/functions/mortal.ts';
 import { createMemoryBlobs } from '#test/ports/blobs.memory.ts';
 import type { TestDynamoDb } from '#test/ports/dynamodb.ts';
@@ -97,6 +120,14 @@ export async function stageSandbox<Name extends string>(db: TestDynamoDb, comman
       sentTo: async () => 1,
     }),
   };
+  const headOf = async () => (await log.head(key)) ?? expect.fail('no log');
+  const changes = async (command: Command) => change({ log, stamp: plain.stamp }, key, await headOf(), command);
+  async function answers(parts: Partial<ModelAnswer> = {}) {
+    const request = plain.stamp.eventId();
+    const slice = { first: FIRST_POSITION, entries: log.entries(key), head: await headOf() };
+    await changes({ do: 'claim', request, taken: queuedMessages(slice) });
+    await changes(answerWith(parts, request));
+  }
   const place = { workspace, store };
   const free = { ...plain, memories };
   const other = { ...place, by: { type: 'session_actor', session_id: SessionId.parse('sesn_other') } as const };
@@ -112,6 +143,20 @@ export async function stageSandbox<Name extends string>(db: TestDynamoDb, comman
       });
     },
     harvest: (generation = 1) => harvestIdle(world, { session, harvest: generation }),
+    /** The agent ends its turn after these calls. */
+    endTurn: () => answers(),
+    async harvestTurn() {
+      const { ending } = (await headOf()).state;
+      if (ending !== undefined) await harvestTurn(world, { ...key, harvest: 'turn', since: ending.position });
+    },
+    state: async () => (await headOf()).state,
+    /** A turn in which the agent makes one call. */
+    async nextTurn(command: string) {
+      await changes(send('and now?'));
+      await answers({ stopReason: 'tool_use', blocks: [toolUse('toolu_next', 'bash', { command })] });
+      const { calls } = (await headOf()).state;
+      for (const call of calls) await execute(world, { ...key, call, sandbox: { generation: 1 } });
+    },
     /** Another session's. */
     async change(path: string, content: string) {
       const memory = (await memories.at(place, path)) ?? expect.fail('no memory');
@@ -130,8 +175,7 @@ export async function stageSandbox<Name extends string>(db: TestDynamoDb, comman
     interruptAtHarvest: () =>
       void (onChanges = async () => {
         onChanges = async () => undefined;
-        const head = (await log.head(key)) ?? expect.fail('no log');
-        await change({ log, stamp: plain.stamp }, key, head, sends({ type: 'user.interrupt' }));
+        await changes(sends({ type: 'user.interrupt' }));
       }),
     async stored() {
       const range = { order: 'asc', from: null, to: null, includeArchived: true, beyond: null } as const;
