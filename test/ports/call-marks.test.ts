@@ -24,23 +24,23 @@ describe('the marks of MCP calls', () => {
   });
   afterAll(() => db.close());
 
-  const instance = (newName: () => string = randomUUID) =>
-    createCallMarks({ dynamodb: db.client, table: db.vaultTable, now: () => NOW, newName });
-  const newCall = () => EventId.parse(`sevt_${randomUUID().replaceAll('-', '')}`);
+  const instance = () => createCallMarks({ dynamodb: db.client, table: db.vaultTable, now: () => NOW });
+  const newName = () => EventId.parse(`sevt_${randomUUID().replaceAll('-', '')}`);
+  const newCall = newName;
 
   it('let one of many concurrent attempts start, and tell the others when it started', async () => {
     const call = newCall();
-    const marks = await Promise.all(Array.from({ length: 20 }, () => instance().start(call, NOW)));
+    const marks = await Promise.all(Array.from({ length: 20 }, () => instance().start(call, newName(), NOW)));
     expect(marks.filter(({ status }) => status === 'started')).toHaveLength(1);
     expect(marks.filter(({ status }) => status === 'found started')).toHaveLength(19);
-    expect(await instance().start(call, LATER)).toEqual({ status: 'found started', at: NOW });
+    expect(await instance().start(call, newName(), LATER)).toEqual({ status: 'found started', at: NOW });
   });
 
   it('are found by every instance in their latest state', async () => {
     const call = newCall();
     const marks = instance();
     const found = [await marks.find(call)];
-    await marks.start(call, NOW);
+    await marks.start(call, newName(), NOW);
     found.push(await instance().find(call));
     await marks.suspend(call, NOTHING);
     found.push(await instance().find(call));
@@ -53,35 +53,65 @@ describe('the marks of MCP calls', () => {
   it('give the stored suspension to one attempt that resumes', async () => {
     const call = newCall();
     const suspension = { ...NOTHING, requests: ['pay'], state: 'st4te/+= "ü"\u2028', causes: ['input_required'] };
-    await instance().start(call, NOW);
+    await instance().start(call, newName(), NOW);
     await instance().suspend(call, suspension);
-    const marks = await Promise.all(Array.from({ length: 10 }, () => instance().start(call, LATER)));
+    const marks = await Promise.all(Array.from({ length: 10 }, () => instance().start(call, newName(), LATER)));
     expect(marks.filter(({ status }) => status === 'resumed')).toEqual([{ status: 'resumed', ...suspension }]);
     expect(marks).toContainEqual({ status: 'found started', at: LATER });
   });
 
   it('stay done: no attempt starts the call again', async () => {
     const call = newCall();
-    await instance().start(call, NOW);
+    await instance().start(call, newName(), NOW);
     await instance().done(call);
-    expect(await instance().start(call, LATER)).toEqual({ status: 'done' });
+    expect(await instance().start(call, newName(), LATER)).toEqual({ status: 'done' });
     const suspended = newCall();
     await instance().suspend(suspended, NOTHING);
     await instance().done(suspended);
-    expect(await instance().start(suspended, LATER)).toEqual({ status: 'done' });
+    expect(await instance().start(suspended, newName(), LATER)).toEqual({ status: 'done' });
   });
 
   it('recognise the own write of an attempt after a lost answer', async () => {
     const call = newCall();
-    const same = instance(() => 'attempt-1');
-    expect(await same.start(call, NOW)).toEqual({ status: 'started' });
-    expect(await same.start(call, NOW)).toEqual({ status: 'started' });
-    expect(await instance().start(call, NOW)).toMatchObject({ status: 'found started' });
+    const attempt = newName();
+    expect(await instance().start(call, attempt, NOW)).toEqual({ status: 'started' });
+    expect(await instance().start(call, attempt, NOW)).toEqual({ status: 'started' });
+    expect(await instance().start(call, newName(), NOW)).toMatchObject({ status: 'found started' });
+  });
+
+  it('say that the attempt which started the call has ended, and no attempt starts it again', async () => {
+    const call = newCall();
+    const attempt = newName();
+    await instance().start(call, attempt, NOW);
+    await instance().end(call, newName());
+    expect(await instance().find(call)).toEqual({ status: 'started' });
+    await instance().end(call, attempt);
+    expect(await instance().find(call)).toEqual({ status: 'ended' });
+    expect(await instance().start(call, newName(), LATER)).toEqual({ status: 'found ended' });
+    await instance().done(call);
+    expect(await instance().find(call)).toEqual({ status: 'done' });
+  });
+
+  it('are not ended by an attempt that has suspended the call, has done it, or never started it', async () => {
+    const attempt = newName();
+    const [suspended, done, unknown] = [newCall(), newCall(), newCall()];
+    await instance().start(suspended, attempt, NOW);
+    await instance().suspend(suspended, NOTHING);
+    await instance().start(done, attempt, NOW);
+    await instance().done(done);
+    for (const call of [suspended, done, unknown]) await instance().end(call, attempt);
+    expect(await instance().find(suspended)).toMatchObject({ status: 'suspended' });
+    expect(await instance().find(done)).toEqual({ status: 'done' });
+    expect(await instance().find(unknown)).toBeNull();
+    // Another attempt goes on from the suspension: it alone ends now.
+    await instance().start(suspended, newName(), LATER);
+    await instance().end(suspended, attempt);
+    expect(await instance().find(suspended)).toEqual({ status: 'started' });
   });
 
   it('expire after 30 days, the longest time that a user has to act', async () => {
     const call = newCall();
-    await instance().start(call, NOW);
+    await instance().start(call, newName(), NOW);
     const Key = { pk: { S: `CALL#${call}` }, sk: { S: 'CALL' } };
     const { Item } = await db.client.send(new GetItemCommand({ TableName: db.vaultTable, Key }));
     const days = (Number(Item?.['expiresAt']?.N) - Date.parse(NOW) / 1000) / 86_400;

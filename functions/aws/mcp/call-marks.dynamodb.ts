@@ -1,4 +1,4 @@
-/** Marks of MCP calls: one item each, which moves between started, suspended and done by conditional updates. */
+/** Marks of MCP calls: one item each, which moves between started, suspended, ended and done by conditional updates. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
 import { Instant, Position, type EventId } from '#contract/ids.ts';
@@ -23,18 +23,16 @@ const Mark = z.discriminatedUnion('status', [
   // The suspension stays beside the mark of the attempt that goes on from it.
   z.object({ ...Left.shape, status: z.literal('started'), startedAt: Instant }),
   z.object({ status: z.literal('suspended'), suspension: json(Suspension) }),
-  z.object({ status: z.literal('done') }),
+  z.object({ status: z.enum(['ended', 'done']) }),
 ]);
 
 interface CallMarksOptions {
   readonly dynamodb: DynamoDBClient;
   readonly table: string;
   readonly now: () => Instant;
-  /** Names an attempt; unique. */
-  readonly newName: () => string;
 }
 
-export function createCallMarks({ dynamodb, table: name, now, newName }: CallMarksOptions): CallMarks {
+export function createCallMarks({ dynamodb, table: name, now }: CallMarksOptions): CallMarks {
   const table = createTable(dynamodb, name);
 
   function update(call: EventId, { set, ...change }: Change) {
@@ -50,8 +48,7 @@ export function createCallMarks({ dynamodb, table: name, now, newName }: CallMar
       return mark.status === 'suspended' ? { status: 'suspended', ...mark.suspension } : { status: mark.status };
     },
 
-    async start(call, at) {
-      const attempt = newName();
+    async start(call, attempt, at) {
       const isSuspended = '#status = :suspended';
       const { status, row } = await update(call, {
         when: [`${IS_NEW} OR ${isSuspended}`],
@@ -61,6 +58,16 @@ export function createCallMarks({ dynamodb, table: name, now, newName }: CallMar
       });
       // When the answer to a write is lost, the client repeats the write, and the repeat finds the first one.
       return status === 'saved' || row?.['attempt'] === attempt ? begun(row) : found(row, at);
+    },
+
+    async end(call, attempt) {
+      const isStarted = '#status = :started';
+      const isOwn = 'attempt = :attempt';
+      await update(call, {
+        when: [isStarted, isOwn],
+        values: { started: 'started', attempt },
+        set: { status: 'ended' },
+      });
     },
 
     async suspend(call, suspended) {
@@ -86,5 +93,6 @@ function begun(before: Row | null): CallMark {
 function found(row: Row | null, at: Instant): CallMark {
   const mark = row === null ? null : parseRow(Mark, row);
   if (mark?.status === 'done') return { status: 'done' };
+  if (mark?.status === 'ended') return { status: 'found ended' };
   return { status: 'found started', at: mark?.status === 'started' ? mark.startedAt : at };
 }

@@ -1,5 +1,4 @@
 /** The MCP proxy's world. */
-import { randomUUID } from 'node:crypto';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { AllowedHosts } from '#contract/outbound.ts';
@@ -66,7 +65,7 @@ export function mcpProxyWorld(env: Env): ProxyWorld {
     hooks: createHooks(env),
     audit: auditOf(env),
     auditedCalls: createAuditedCalls(dynamodb, setting(env, 'AUDIT_TABLE')),
-    marks: createCallMarks({ dynamodb, table: vaults, now: stamp.now, newName: randomUUID }),
+    marks: createCallMarks({ dynamodb, table: vaults, now: stamp.now }),
     links: createConnectionLinks({
       connections: createConnectionRecords(dynamodb, vaults),
       stamp,

@@ -46,13 +46,13 @@ interface Limits {
 }
 
 async function carryOut(world: McpProxyWorld, permitted: PermittedCall, limits: Limits): Promise<Attempted> {
-  const { call, permit, sincePosition } = permitted;
+  const { call, permit, sincePosition, attempt } = permitted;
   const carried = await carryBearer(world, permit.identity, limits.until.signal);
   // The renewal of a token takes seconds, in which the call may be interrupted.
   if (limits.cut.aborted) return { status: 'interrupted', carried: null };
   if (carried.status !== 'carried') return { status: 'no token', why: carried };
   // The mark comes last: an attempt that dies before it has sent nothing, and the next one starts anew.
-  const mark = await world.marks.start(call.id, world.stamp.now());
+  const mark = await world.marks.start(call.id, attempt, world.stamp.now());
   switch (mark.status) {
     case 'started':
       return send(world, permitted, { ...limits, carried, before: NOTHING });
@@ -62,6 +62,8 @@ async function carryOut(world: McpProxyWorld, permitted: PermittedCall, limits: 
         : send(world, permitted, { ...limits, carried, before: mark });
     case 'found started':
       return otherAttempt(world, permitted);
+    case 'found ended':
+      return { status: 'unknown' };
     case 'done':
       return { status: 'settled' };
     default:

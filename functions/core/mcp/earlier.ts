@@ -20,27 +20,32 @@ export type Unfinished =
 
 interface Given {
   readonly call: Pick<WantedCall, 'id'>;
+  /** The name of this attempt. */
+  readonly attempt: EventId;
   /** The position in the log of the entry that gave the call to its hand. */
   readonly sincePosition: Position;
 }
 
 /**
  * The pauses before an attempt that finds another one under way looks again. Most of these others are dead, because the caller
- * repeats a request only after it failed, so the wait is short; one that lives is about to end, and is seen soon.
+ * repeats a request only after it failed, so the wait is short; one that lives is about to end, and is seen soon. One that ended
+ * with an error has said so in the mark, and is not waited for.
  */
 const PAUSES_MS = [100, 200, 400, 800, 1000] as const;
 
 /** Gives another attempt that is under way a moment to end: it knows the outcome, and this attempt could only guess. */
 export async function earlierAttempts(
   { marks, pause }: Pick<McpProxyWorld, 'marks' | 'pause'>,
-  { call, sincePosition }: Given,
+  { call, sincePosition }: Omit<Given, 'attempt'>,
 ): Promise<Earlier> {
   for (let looks = 0; ; looks += 1) {
     const mark = await marks.find(call.id);
     if (mark?.status === 'done') return { status: 'settled' };
-    if (mark?.status !== 'started') {
+    if (mark?.status === 'ended') return { status: 'unknown' };
+    if (mark === null) return { status: 'unsent' };
+    if (mark.status === 'suspended') {
       // When the session was told and a person has acted, the log gives the call to its hand again, at another position.
-      const isUntold = mark !== null && mark.sincePosition === sincePosition;
+      const isUntold = mark.sincePosition === sincePosition;
       return isUntold ? { status: 'untold', suspension: mark } : { status: 'unsent' };
     }
     const pauseMs = PAUSES_MS[looks];
@@ -58,8 +63,9 @@ export async function withhold(
   world: Pick<McpProxyWorld, 'marks' | 'pause' | 'stamp'>,
   given: Given,
 ): Promise<Unfinished | null> {
-  const mark = await world.marks.start(given.call.id, world.stamp.now());
+  const mark = await world.marks.start(given.call.id, given.attempt, world.stamp.now());
   if (mark.status === 'done') return { status: 'settled' };
+  if (mark.status === 'found ended') return { status: 'unknown' };
   return mark.status === 'found started' ? otherAttempt(world, given) : null;
 }
 
@@ -73,6 +79,7 @@ interface AuditedCall {
   readonly workspace: WorkspaceId;
   readonly session: SessionId;
   readonly id: EventId;
+  readonly attempt: EventId;
   /** Undefined for a call that has its result, or that an interrupt ended. */
   readonly open: OpenCall | undefined;
 }
@@ -85,10 +92,16 @@ export async function unrecordedOutcome(
   world: Pick<McpProxyWorld, 'marks' | 'auditedCalls' | 'stamp' | 'pause'>,
   call: AuditedCall,
 ): Promise<AuditedOutcome['outcome'] | null> {
-  if (call.open !== undefined) return call.open.isSuspended && (await lacksOutcome(world, call)) ? 'suspended' : null;
-  const mark = await world.marks.start(call.id, world.stamp.now());
+  if (call.open !== undefined) {
+    const isLost =
+      call.open.isSuspended && (await lacksOutcome(world, call, { isIntended: false, pausesMs: PAUSES_MS }));
+    return isLost ? 'suspended' : null;
+  }
+  const mark = await world.marks.start(call.id, call.attempt, world.stamp.now());
   if (mark.status === 'done') return null;
-  const isLacking = await lacksOutcome(world, call, mark.status === 'found started');
+  const pausesMs = mark.status === 'found ended' ? [] : PAUSES_MS;
+  const isIntended = mark.status === 'found started' || mark.status === 'found ended';
+  const isLacking = await lacksOutcome(world, call, { isIntended, pausesMs });
   if (isLacking) return mark.status === 'started' ? 'failed' : 'unknown';
   await world.marks.done(call.id);
   return null;
@@ -98,12 +111,12 @@ export async function unrecordedOutcome(
 async function lacksOutcome(
   { auditedCalls, pause }: Pick<McpProxyWorld, 'auditedCalls' | 'pause'>,
   { workspace, session, id }: AuditedCall,
-  isIntended = false,
+  { isIntended, pausesMs }: { readonly isIntended: boolean; readonly pausesMs: readonly number[] },
 ): Promise<boolean> {
   for (let looks = 0; ; looks += 1) {
     const last = await auditedCalls.lastOf(workspace, session, id);
     if (last === 'outcome' || (last === null && !isIntended)) return false;
-    const pauseMs = PAUSES_MS[looks];
+    const pauseMs = pausesMs[looks];
     if (pauseMs === undefined) return true;
     await pause(pauseMs);
   }

@@ -1,6 +1,6 @@
 /** Whether one call may be made: the agent enables its tool, the tool is the pinned one, and policy and hooks allow it. */
 import { recordIn } from '#contract/entries.ts';
-import { primaryThread, type Position } from '#contract/ids.ts';
+import { primaryThread, type EventId, type Position } from '#contract/ids.ts';
 import type { McpTool, OfferedTool } from '#contract/mcp.ts';
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import { identify, serverNamed, type Caller, type KnownIdentity, type KnownServer } from '#core/mcp/caller.ts';
@@ -105,6 +105,8 @@ async function offeredTools({ log }: McpProxyWorld, { key, head }: Caller): Prom
 export interface CallAtHand {
   readonly caller: Caller;
   readonly call: WantedCall;
+  /** The name of this attempt at the call. */
+  readonly attempt: EventId;
   /** The position in the log of the entry that gave it to its hand. */
   readonly sincePosition: Position;
   readonly isConfirmed: boolean;
@@ -135,7 +137,8 @@ export async function judgeAtHand(world: McpProxyWorld, atHand: CallAtHand): Pro
   const input = judged.permit?.input ?? call.input;
   const [now, later] = await Promise.all([
     judgeCall(world, { ...caller, head }, { ...call, input, isConfirmed }),
-    earlierAttempts(world, atHand),
+    // It was waited for, and what it tells the session meanwhile is in the log.
+    earlier.status === 'unknown' ? earlier : earlierAttempts(world, atHand),
   ]);
   return { judged: judged.permit === null ? judged : afterHook(judged, confirmed(now, isConfirmed)), earlier: later };
 }

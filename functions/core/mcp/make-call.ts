@@ -3,6 +3,7 @@
  * and recorded again (`docs/design.md`, MCP calls). If the process dies at any point, the next attempt knows what may have
  * happened: the intent is on record before anything is sent, and a call that may have been sent is never sent again.
  */
+import type { EventId } from '#contract/ids.ts';
 import type { McpProxyRequest } from '#contract/mcp-proxy.ts';
 import { attemptCall, type Attempted, type PermittedCall } from '#core/mcp/attempt-call.ts';
 import { NOTHING_DONE, recordDenial, recordIntent, recordOutcome, type AuditedOutcome } from '#core/mcp/audited.ts';
@@ -23,7 +24,22 @@ interface Made extends Pick<CallAtHand, 'caller' | 'call'> {
 }
 
 export async function makeCall(world: McpProxyWorld, request: CallRequest, until: Until): Promise<void> {
-  const { session, thread } = request;
+  const attempt = world.stamp.eventId();
+  try {
+    await attemptOnce(world, { ...request, attempt }, until);
+  } catch (error) {
+    // A next attempt need not wait for this one. If the mark cannot be written, it waits.
+    await world.marks.end(request.call.id, attempt).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function attemptOnce(
+  world: McpProxyWorld,
+  request: CallRequest & { readonly attempt: EventId },
+  until: Until,
+): Promise<void> {
+  const { session, thread, attempt } = request;
   const key: LogKey = { session, thread };
   const beganMs = Date.parse(world.stamp.now());
   const head = await world.log.head(key);
@@ -36,6 +52,7 @@ export async function makeCall(world: McpProxyWorld, request: CallRequest, until
       ...key,
       workspace: head.state.workspace,
       id: request.call.id,
+      attempt,
       open,
     });
     if (outcome === null) return;
@@ -43,10 +60,11 @@ export async function makeCall(world: McpProxyWorld, request: CallRequest, until
     return recordLost(world, { caller, call, beganMs }, { outcome, isOver: open === undefined });
   }
   const [call, caller] = await read();
-  const atHand: CallAtHand = { caller, call, sincePosition: open.sincePosition, isConfirmed: open.isConfirmed };
+  const { sincePosition, isConfirmed } = open;
+  const atHand: CallAtHand = { caller, call, attempt, sincePosition, isConfirmed };
   const judged = await judgeAtHand(world, atHand);
   // Meanwhile the call ended, was suspended or was given to its hand anew: this attempt begins again from there.
-  if (judged === null) return makeCall(world, request, until);
+  if (judged === null) return attemptOnce(world, request, until);
   const outcome = await outcomeFor(world, { ...atHand, ...judged }, until);
   if (outcome !== null) await finishCall(world, { caller, call, judged: judged.judged, beganMs }, outcome);
 }

@@ -40,18 +40,24 @@ export type CallMark =
   | ({ readonly status: 'resumed' } & MarkedSuspension)
   /** Another attempt started it and left no outcome: it may be under way, or it died. */
   | { readonly status: 'found started'; readonly at: Instant }
+  /** Another attempt started it, and has said that it ended without an outcome. */
+  | { readonly status: 'found ended' }
   | { readonly status: 'done' };
 
 export type FoundMark =
-  | { readonly status: 'started' }
-  | { readonly status: 'done' }
+  | { readonly status: 'started' | 'ended' | 'done' }
   | ({ readonly status: 'suspended' } & MarkedSuspension);
 
 export interface CallMarks {
   /** The mark of the last attempt, strongly consistent; null when no attempt has set one. */
   find(call: EventId): Promise<FoundMark | null>;
-  /** Exactly one of several attempts at once gets `started` or `resumed`. Throws `Fault` `records_unavailable`. */
-  start(call: EventId, at: Instant): Promise<CallMark>;
+  /**
+   * Exactly one of several attempts at once gets `started` or `resumed`. A repeat with the same name of an attempt gets it
+   * again. Throws `Fault` `records_unavailable`.
+   */
+  start(call: EventId, attempt: EventId, at: Instant): Promise<CallMark>;
+  /** This attempt started the call and ends without an outcome. Changes nothing when the mark is not `started` by it. */
+  end(call: EventId, attempt: EventId): Promise<void>;
   /** The call was not sent, or it waits for people: the next attempt may start it again. */
   suspend(call: EventId, suspended: MarkedSuspension): Promise<void>;
   done(call: EventId): Promise<void>;

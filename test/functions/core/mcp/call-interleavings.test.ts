@@ -80,7 +80,8 @@ function theatre(scheduler: fc.Scheduler, replies: readonly (keyof typeof REPLIE
       },
       marks: {
         find: (call) => act(() => marks.find(call)),
-        start: (call, at) => act(() => marks.start(call, at)),
+        start: (...args) => act(() => marks.start(...args)),
+        end: (...args) => act(() => marks.end(...args)),
         suspend: (call, suspended) => act(() => marks.suspend(call, suspended)),
         done: (call) => act(() => marks.done(call)),
       },

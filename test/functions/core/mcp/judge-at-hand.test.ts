@@ -75,7 +75,8 @@ describe('when, during a hook before an MCP call,', () => {
   it('the session is interrupted after an attempt died, the audit trail has the outcome of that attempt', async () => {
     const stage = await during(async ({ when, marks, open, world, request, until }) => {
       const dies = async () => Promise.reject(new Error('killed'));
-      const dying = makeCall({ ...world, mcpClient: { ...world.mcpClient, callTool: dies } }, request, until);
+      const dead = { mcpClient: { ...world.mcpClient, callTool: dies }, marks: { ...marks, end: dies } };
+      const dying = makeCall({ ...world, ...dead }, request, until);
       await expect(dying).rejects.toThrow('killed');
       expect(marks.all.get(open.id)?.status).toBe('started');
       await when({ do: 'send', events: [{ type: 'user.interrupt' }] });

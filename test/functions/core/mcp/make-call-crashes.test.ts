@@ -39,6 +39,7 @@ function dying(stage: ProxyStage, effect: Effect, moment: Moment): McpProxyWorld
     marks: {
       find: at(null, world.marks.find),
       start: at('mark', world.marks.start),
+      end: at(null, world.marks.end),
       suspend: at('suspend', world.marks.suspend),
       done: at('done', world.marks.done),
     },
@@ -99,6 +100,74 @@ describe('an MCP call with a process that is killed', () => {
       await attempts(stage, [dying(stage, effect, moment)]);
       if (stage.calls.length > 0) expect(stage.audited[0]).toMatchObject({ kind: 'intent' });
     }
+  });
+});
+
+describe('an MCP call after an attempt ended with an error', () => {
+  /** The port fails once, and the process lives. */
+  function failing(stage: ProxyStage, effect: Effect, moment: Moment): McpProxyWorld {
+    const dead = dying(stage, effect, moment);
+    return { ...dead, marks: { ...dead.marks, end: stage.marks.end } };
+  }
+  /** Looks again only at what it waits for. */
+  function watched({ world }: ProxyStage) {
+    const looks = { marks: 0, trail: 0 };
+    const { marks, auditedCalls } = world;
+    const find: typeof marks.find = (...args) => {
+      looks.marks += 1;
+      return marks.find(...args);
+    };
+    const lastOf: typeof auditedCalls.lastOf = (...args) => {
+      looks.trail += 1;
+      return auditedCalls.lastOf(...args);
+    };
+    return { looks, world: { ...world, marks: { ...marks, find }, auditedCalls: { ...auditedCalls, lastOf } } };
+  }
+
+  it.each(DEATHS)('$moment the $effect does not wait for it', async ({ effect, moment }) => {
+    const stage = proxyStage();
+    const { looks, world } = watched(stage);
+    await attempts(stage, [failing(stage, effect, moment), world]);
+    expect(Math.max(looks.marks, looks.trail)).toBeLessThanOrEqual(1);
+    expect(stage.calls.length).toBeLessThanOrEqual(1);
+    expect(stage.results()).toHaveLength(1);
+    expect(stage.outcomes()).toHaveLength(1);
+    const isUnknown = JSON.stringify(stage.results()).includes('may or may not have had an effect');
+    if (stage.calls.length === 1 && stage.results()[0]?.is_error === true) expect(isUnknown).toBe(true);
+    expect(stage.marks.all.get(stage.open.id)?.status).toBe('done');
+  });
+
+  it('and cannot say so waits once, because the attempt may still be under way', async () => {
+    const stage = proxyStage();
+    const { looks, world } = watched(stage);
+    const before = async () => ({ status: 'answered', answer: { code: 'OK' } }) as const;
+    await attempts(stage, [dying(stage, 'call', 'after'), { ...world, hooks: { ...world.hooks, before } }]);
+    expect(stage.outcomes()).toMatchObject([{ outcome: 'unknown' }]);
+    // Once, although the mark is looked at again after a hook.
+    expect(looks.marks).toBe(6);
+  });
+
+  it('does not end the mark of an attempt that goes on after a person has acted', async () => {
+    const stage = proxyStage();
+    stage.replies.splice(0, 1, { status: 'input_required', requests: [PAY], state: null }, ANSWER);
+    const { promise: isLate, resolve: late } = Promise.withResolvers<void>();
+    // The first attempt fails after the session was told, when the user has acted and the second attempt is under way.
+    const record: McpProxyWorld['audit']['record'] = async (...args) => {
+      if (args[2].kind !== 'outcome') return stage.world.audit.record(...args);
+      await isLate;
+      throw new Killed();
+    };
+    const slow = attempts(stage, [{ ...stage.world, audit: { record } }]);
+    await expect.poll(() => stage.errors()).toHaveLength(1);
+    await stage.when({ do: 'resume', call: stage.open.id });
+    const callTool: McpProxyWorld['mcpClient']['callTool'] = async (...args) => {
+      late();
+      await slow;
+      expect(stage.marks.all.get(stage.open.id)?.status).toBe('started');
+      return stage.world.mcpClient.callTool(...args);
+    };
+    await attempts(stage, [{ ...stage.world, mcpClient: { ...stage.world.mcpClient, callTool } }]);
+    expect(stage.results()).toMatchObject([{ is_error: false }]);
   });
 });
 

@@ -350,7 +350,7 @@ export function memoryPins() {
 export function memoryMarks(): CallMarks & { readonly all: Map<EventId, Mark> } {
   const all = new Map<EventId, Mark>();
   const keep = (id: EventId, mark: Partial<Mark>) =>
-    void all.set(id, { status: 'done', at: '', suspension: null, ...all.get(id), ...mark });
+    void all.set(id, { status: 'done', attempt: null, at: '', suspension: null, ...all.get(id), ...mark });
   return {
     all,
     async find(id): Promise<FoundMark | null> {
@@ -360,12 +360,17 @@ export function memoryMarks(): CallMarks & { readonly all: Map<EventId, Mark> } 
       if (suspension == null) throw new Error('it was suspended with nothing to go on from');
       return { status, ...suspension };
     },
-    async start(id, at): Promise<CallMark> {
+    async start(id, attempt, at): Promise<CallMark> {
       const mark = all.get(id);
       if (mark?.status === 'done') return { status: 'done' };
+      if (mark?.status === 'ended') return { status: 'found ended' };
       if (mark?.status === 'started') return { status: 'found started', at: mark.at };
-      keep(id, { status: 'started', at });
+      keep(id, { status: 'started', attempt, at });
       return mark?.suspension == null ? { status: 'started' } : { status: 'resumed', ...mark.suspension };
+    },
+    async end(id, attempt) {
+      const mark = all.get(id);
+      if (mark?.status === 'started' && mark.attempt === attempt) keep(id, { status: 'ended' });
     },
     suspend: async (id, suspension) => keep(id, { status: 'suspended', suspension }),
     done: async (id) => keep(id, { status: 'done' }),
@@ -373,7 +378,8 @@ export function memoryMarks(): CallMarks & { readonly all: Map<EventId, Mark> } 
 }
 
 interface Mark {
-  readonly status: 'started' | 'suspended' | 'done';
+  readonly status: 'started' | 'suspended' | 'ended' | 'done';
+  readonly attempt: EventId | null;
   readonly at: string;
   readonly suspension: MarkedSuspension | null;
 }
