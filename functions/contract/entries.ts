@@ -6,13 +6,18 @@ import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
 import { OutcomeDefinition, type QueuedMessage, SessionEvent, StopDetails, StopReason } from './events.ts';
 import { BlobKey } from './files.ts';
-import { EnvironmentId, EventId, FileId, Instant, OutcomeId, Position, ThreadId, WorkspaceId } from './ids.ts';
+import { AgentId, EnvironmentId, EventId, FileId, Instant, OutcomeId, Position, ThreadId, WorkspaceId } from './ids.ts';
 import { OfferedTool } from './mcp.ts';
 import { SessionStatus } from './sessions.ts';
 import { ModelUsage, Usage } from './usage.ts';
 
 /** What the service tells the model of the session's memory and skills, after the agent's own system prompt. */
-const Guide = z.string().optional();
+const Guides = z.object({
+  guide: z.string().optional(),
+  /** The same for the threads of the agents that the session's agent may give work to, by the ids of those agents. */
+  guides: z.record(AgentId, z.string()).optional(),
+});
+export type Guides = z.infer<typeof Guides>;
 
 /** Facts that replay needs and clients never see. */
 export const LogRecord = z.discriminatedUnion('kind', [
@@ -23,7 +28,7 @@ export const LogRecord = z.discriminatedUnion('kind', [
     thread: ThreadId,
     agent: SessionAgent,
     environment: EnvironmentId,
-    guide: Guide,
+    ...Guides.shape,
   }),
   /** The attempt that asks the model. It is appended with each `span.model_request_start`. */
   z.object({ kind: z.literal('model.claimed'), request: EventId, at: Instant, run: z.int(), attempt: z.int() }),
@@ -53,7 +58,7 @@ export const LogRecord = z.discriminatedUnion('kind', [
   /** The provider says that this request is larger than the model's window, or than it takes. */
   z.object({ kind: z.literal('context.exceeded'), request: EventId, at: Instant }),
   /**
-   * From here on `summary` stands for what was answered before. Agent, guide, and the outcome that the agent works toward,
+   * From here on `summary` stands for what was answered before. Agent, guides, and the outcome that the agent works toward,
    * are repeated, so that replay needs nothing from before the slice that begins here.
    */
   z.object({
@@ -62,7 +67,7 @@ export const LogRecord = z.discriminatedUnion('kind', [
     at: Instant,
     summary: z.string(),
     agent: SessionAgent,
-    guide: Guide,
+    ...Guides.shape,
     outcome: OutcomeDefinition.optional(),
   }),
   /** The grader's answer to this request, as the provider gave it, and what it asked to read of the outputs. */

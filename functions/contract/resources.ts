@@ -124,7 +124,7 @@ export type Mounted = z.infer<typeof Mounted>;
 export const SessionContents = z.object({
   /** In the order in which they were attached. */
   resources: z.array(Mounted),
-  /** Of the agent as it is when the session is created. */
+  /** Of the session's agent, and of those that it may give work to, as they are when the session is created. */
   skills: z.array(MountedSkill).optional(),
 });
 export type SessionContents = z.infer<typeof SessionContents>;

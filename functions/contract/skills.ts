@@ -7,7 +7,9 @@ import { DEFAULT_LIMIT, limitUpTo, ListQuery } from './pages.ts';
 import { Instant, SkillVersionId } from './ids.ts';
 import { isWellFormed } from './content.ts';
 
-export const MAX_SKILLS = 20;
+const MAX_SKILLS = 20;
+/** Of a session, whose agents together may have more than one of them: a sandbox's disk has room for them. */
+export const MAX_SESSION_SKILLS = 100;
 const MAX_VERSIONS_LIMIT = 1000;
 
 /** The bare name of a pre-built skill, such as `xlsx`. */
@@ -124,6 +126,6 @@ export type AgentSkillsInput = z.infer<typeof AgentSkillsInput>;
 export const AgentSkill = z.object({ type: Kind, skill_id: SkillId, version: SkillVersionRef });
 export type AgentSkill = z.infer<typeof AgentSkill>;
 
-/** What the sandboxes of a session are given of a skill. */
+/** What the sandboxes of a session are given of a skill: a version of it, in the folder `name`. */
 export const MountedSkill = z.object({ name: z.string(), version: SkillVersionId, holder: z.string() });
 export type MountedSkill = z.infer<typeof MountedSkill>;

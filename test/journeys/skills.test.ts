@@ -84,6 +84,32 @@ describe('a skill', () => {
     expect(new Set(systems).size).toBe(1);
   });
 
+  it('is found by agents that share a sandbox, each in the version that it has', async () => {
+    const upload = async (text: string) => ({ files: [await toFile(skillMd('wave', text), 'd/SKILL.md')] });
+    const skill = await beta.skills.create(await upload('Say ahoy.'));
+    const latest = await beta.skills.versions.create(skill.id, await upload('Say goodbye.'));
+    const of = (fields: object) => ({
+      ...{ name: 'Ada', model: 'claude-opus-5', tools: [{ type: 'agent_toolset_20260401' as const }] },
+      skills: [{ type: 'custom' as const, skill_id: skill.id, ...fields }],
+    });
+    const listed = await beta.agents.create(of({ version: skill.latest_version_id }));
+    const agents = [{ type: 'self' as const }, listed.id];
+    const lead = await beta.agents.create({ ...of({}), multiagent: { type: 'coordinator', agents } });
+    const environment = await beta.environments.create({ name: 'lab' });
+    const session = await beta.sessions.create({ agent: lead.id, environment_id: environment.id });
+    const versions = [latest.id, skill.latest_version_id].map((version) => ({ skills: [{ version }] }));
+    expect(session.agent).toMatchObject({ ...versions[0], multiagent: { agents: versions } });
+    service.standIn.script(calling(bash('cd /workspace/skills; tail -n 1 wave/SKILL.md wave-2/SKILL.md')));
+    expect(textOf(ofType(await service.converse(session.id, 'go'), 'agent.tool_result')[0])).toMatch(
+      /^==> wave\/SKILL\.md <==\nSay goodbye\.\n+==> wave-2\/SKILL\.md <==\nSay ahoy\./,
+    );
+    await beta.skills.versions.delete(skill.latest_version_id, { skill_id: skill.id });
+    await expect(beta.sessions.create({ agent: lead.id, environment_id: environment.id })).rejects.toMatchObject({
+      status: 400,
+      message: expect.stringContaining(`agent.multiagent.${listed.id}.skills.0.version: the skill has no such version`),
+    });
+  });
+
   it('that loses the version of a session is missed by the session, which goes on and tells its model', async () => {
     const upload = async (name: string) => ({ files: [await toFile(skillMd(name, 'Say ahoy.'), 'd/SKILL.md')] });
     const [lost, kept] = [

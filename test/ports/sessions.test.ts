@@ -59,7 +59,7 @@ async function largeSession(workspace: WorkspaceId) {
   const session = SessionId.parse(`sesn_${randomUUID().replaceAll('-', '')}`);
   const made = createSession(
     { agent: LARGE.id, environment_id: ENVIRONMENT },
-    { workspace, session, agent: LARGE, environment: ENVIRONMENT, contents: null },
+    { workspace, session, agent: LARGE, environment: ENVIRONMENT, contents: null, guides: {} },
     stamp,
   );
   if (made.status !== 'created') throw new Error(made.message);

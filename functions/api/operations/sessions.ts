@@ -6,7 +6,7 @@ import { bidirectionalPageOf } from '#contract/pages.ts';
 import { SessionsQuery } from '#contract/queries.ts';
 import { Session, SessionCreate, SessionDeleted, SessionUpdate, type AgentReference } from '#contract/sessions.ts';
 import { overrideAgent } from '#core/agents/override.ts';
-import { retiredModel } from '#core/tools/agent-rules.ts';
+import { retiredModel, tooLarge } from '#core/tools/agent-rules.ts';
 import { listingOf } from '#core/agents/listing.ts';
 import { resolveSkills, snapshotOf } from '#core/agents/resolve.ts';
 import { refusedRosterServer, refusedServer } from '#core/environments/reach.ts';
@@ -23,7 +23,7 @@ import { refusedRequest } from '#core/session/commands.ts';
 import { createSession } from '#core/session/create.ts';
 import { nameFiles } from '#core/session/decide-send.ts';
 import { newContents, withSkills } from '#core/session/new-contents.ts';
-import { sessionSkills, type SessionSkill } from '#core/skills/session-skills.ts';
+import { listedSkills, sessionSkills, type SessionSkill } from '#core/skills/session-skills.ts';
 import { outcomeChanges, viewOutcome } from '#core/session/outcomes.ts';
 import { storeAndStart } from '#core/session/send.ts';
 import { updateSession } from '#core/session/update.ts';
@@ -54,7 +54,8 @@ const create = operation({
     note({ session });
     const resources = await newContents(world, { workspace, session }, body.resources ?? []);
     if (isRefusal(resources)) return resources;
-    const given = withSkills(resources, skills);
+    const given = withSkills(resources, agent, skills);
+    if (isRefusal(given)) return given;
     const { contents } = given;
     const attached = await initialFiles(call, { workspace, session, model: agent.model.id });
     if (isRefusal(attached)) return attached;
@@ -128,6 +129,7 @@ function agentReference(agent: AgentReference): { readonly id: AgentId; readonly
 
 interface OwnAgent {
   readonly agent: SessionAgent;
+  /** Of all its agents, those that it lists included. */
   readonly skills: readonly SessionSkill[];
 }
 
@@ -142,13 +144,15 @@ async function ownAgent(
   if (isRefusal(skills)) return skills;
   const listing = await listingOf(world.agents, { workspace, agent }, undefined);
   if (isRefusal(listing)) return listing;
-  const saved = snapshotOf(
-    agent,
-    skills.map(({ skill }) => skill),
-    listing.listed,
-  );
+  const listed = await listedSkills(world.skills, workspace, listing.listed);
+  if (isRefusal(listed)) return listed;
+  const pinned = skills.map(({ skill }) => skill);
+  const saved = snapshotOf(agent, pinned, listed.agents);
   const own = overrides === null ? saved : overrideAgent(saved, overrides);
-  return isRefusal(own) ? own : { agent: own, skills };
+  if (isRefusal(own)) return own;
+  // The versions of skills are longer than `latest`.
+  const large = own.multiagent === null ? null : tooLarge(own, 'agent');
+  return large ?? { agent: own, skills: [...skills, ...listed.skills] };
 }
 
 const retrieve = operation({

@@ -17,7 +17,7 @@ import type { AgentRecords } from '#core/ports/records.ts';
 
 export interface Listing {
   readonly multiagent: Multiagent | null;
-  /** By `pinName`. */
+  /** By `pinName`, without the agent itself. */
   readonly listed: ReadonlyMap<string, SessionThreadAgent>;
 }
 
@@ -40,7 +40,7 @@ export async function listingOf(
   );
   const multiagent = pinListed(draft, agent, found);
   if (isRefusal(multiagent)) return multiagent;
-  const known = [...found.values()].filter((one) => one !== null);
+  const known = [...found.values()].flatMap((one) => (one === null || one === agent ? [] : [one]));
   return { multiagent, listed: new Map(known.map((one) => [pinName(one), threadAgentOf(one, one.skills)])) };
 }
 

@@ -6,7 +6,7 @@ import { buildSummaryRequest, summaryIn } from '#core/harness/summary.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { WINDOW_EXCEEDED } from '#core/model/room.ts';
 import type { OutcomeDefinition } from '#contract/events.ts';
-import { agentOf, definitionOf, guideOf } from '#core/model/slice.ts';
+import { agentOf, definitionOf, guidesOf } from '#core/model/slice.ts';
 import type { ModelAnswer, ModelListener } from '#core/ports/model.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { MAX_FAILURES, type Command } from '#core/session/commands.ts';
@@ -46,8 +46,8 @@ function accepting(slice: Slice, request: EventId, answer: ModelAnswer): Command
   // A summary that was cut off for want of room may lack what matters most: the next attempt shortens its input.
   if (summary !== null && stopReason !== WINDOW_EXCEEDED) {
     const { entries } = slice;
-    const [agent, guide, outcome] = [agentOf(entries), guideOf(entries), answeredOutcome(slice)];
-    return { do: 'compacted', request, summary, usage, agent, guide, outcome };
+    const [agent, guides, outcome] = [agentOf(entries), guidesOf(entries), answeredOutcome(slice)];
+    return { do: 'compacted', request, summary, usage, agent, guides, outcome };
   }
   const isLast = slice.head.state.failures + 1 >= MAX_FAILURES;
   return {

@@ -17,7 +17,7 @@ import { nameOf } from '#core/harness/attachments.ts';
 import { modelFields } from '#core/model/habits.ts';
 import { shorten, shownToModel } from '#core/model/shorten.ts';
 import { definitionText, evaluationText } from '#core/harness/outcome-messages.ts';
-import { agentIn, agentOf, guideOf, offeredTools, toolsIn, withFiles } from '#core/model/slice.ts';
+import { agentIn, agentOf, guidesOf, offeredTools, toolsIn, withFiles } from '#core/model/slice.ts';
 
 /** From a slice of the log, which begins where the head's state says, to what the model is asked. */
 export function buildRequest(entries: readonly Entry[]): ModelRequest {
@@ -50,7 +50,7 @@ function askingOf(entries: readonly Entry[], said: readonly Said[], leftOut: Rea
   // All of it stays the same while the agent does, so that the provider's cache serves.
   const folders = sandboxNote(agent);
   // An agent that has no sandbox tool cannot use what is in the folders.
-  const parts = [agent.system?.toWellFormed(), folders, folders && guideOf(entries)];
+  const parts = [agent.system?.toWellFormed(), folders, folders && guidesOf(entries).guide];
   // The provider refuses a block without text, spaces aside.
   const system = parts.filter((part) => !isBlank(part)).join('\n\n');
   const tools = [...toolDefinitions(agent, offeredTools(entries)), ...serverTools(agent)];

@@ -1,6 +1,6 @@
 /** What a slice of the log says of its agent, of the tools that servers offer it, and of its last answer. */
 import type { SessionAgent } from '#contract/agents.ts';
-import { eventIn, recordIn, type Entry, type HeldFiles } from '#contract/entries.ts';
+import { eventIn, recordIn, type Entry, type Guides, type HeldFiles } from '#contract/entries.ts';
 import type { OutcomeDefinition } from '#contract/events.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
@@ -40,13 +40,16 @@ export function agentOf(entries: readonly Entry[]): SessionAgent {
   return agent;
 }
 
-/** What the model is told of the session's memory and skills; null for nothing. */
-export function guideOf(entries: readonly Entry[]): string | null {
-  const begun = newest(entries, (entry) => {
-    const record = recordIn(entry);
-    return record?.kind === 'session.created' || record?.kind === 'context.compacted' ? record : null;
-  });
-  return begun && 'guide' in begun ? (begun.guide ?? null) : null;
+/** What the models of the session's threads are told of its memory and skills. */
+export function guidesOf(entries: readonly Entry[]): Guides {
+  return newest(entries, guidesIn) ?? {};
+}
+
+function guidesIn(entry: Entry): Guides | null {
+  const record = recordIn(entry);
+  if (record?.kind !== 'session.created' && record?.kind !== 'context.compacted') return null;
+  const { guide, guides } = record;
+  return { ...(guide === undefined ? {} : { guide }), ...(guides === undefined ? {} : { guides }) };
 }
 
 /** The last outcome that the session was given; a compaction repeats the one that is active. */

@@ -1,7 +1,7 @@
 /** The commands that a session takes, and the two kinds of decisions on them. */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { ToolContent } from '#contract/content.ts';
-import type { Entry, HeldFiles, QueuedEntry } from '#contract/entries.ts';
+import type { Entry, Guides, HeldFiles, QueuedEntry } from '#contract/entries.ts';
 import type { EventInput, OutcomeDefinition, TurnErrorType } from '#contract/events.ts';
 import type { EventId, Position } from '#contract/ids.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
@@ -42,7 +42,7 @@ export type Command =
       readonly summary: string;
       readonly usage: ModelUsage;
       readonly agent: SessionAgent;
-      readonly guide: string | null;
+      readonly guides: Guides;
       /** The one that the agent works toward, if its definition is part of what the summary stands for. */
       readonly outcome: OutcomeDefinition | null;
     }

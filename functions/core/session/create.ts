@@ -1,7 +1,7 @@
 /** A new session: its details, and the first append of its log, which takes the agent as it is now. */
 import type { SessionAgent } from '#contract/agents.ts';
 import { primaryThread, type EnvironmentId, type SessionId, type WorkspaceId } from '#contract/ids.ts';
-import type { Entry, HeldFiles } from '#contract/entries.ts';
+import type { Entry, Guides, HeldFiles } from '#contract/entries.ts';
 import type { SessionContents } from '#contract/resources.ts';
 import type { SessionCreate } from '#contract/sessions.ts';
 import type { Append, SessionDetails } from '#core/ports/session-log.ts';
@@ -23,8 +23,8 @@ interface Parts {
   readonly environment: EnvironmentId;
   /** What its sandboxes find beside packages. Null for nothing. */
   readonly contents: SessionContents | null;
-  /** What the model is told of them, and never otherwise while the session lives. */
-  readonly guide?: string;
+  /** What the models of its threads are told of them, and never otherwise while the session lives. */
+  readonly guides: Guides;
   /** Those that the first events name. */
   readonly files?: HeldFiles;
 }
@@ -32,10 +32,9 @@ interface Parts {
 export function createSession(input: SessionCreate, parts: Parts, stamp: Stamp): NewSession | Refusal {
   const at = stamp.now();
   const thread = primaryThread(parts.session);
-  const { workspace, environment, agent } = parts;
-  const guide = parts.guide === undefined ? {} : { guide: parts.guide };
+  const { workspace, environment, agent, guides } = parts;
   const created: readonly Entry[] = [
-    { record: { kind: 'session.created', at, workspace, thread, agent, environment, ...guide } },
+    { record: { kind: 'session.created', at, workspace, thread, agent, environment, ...guides } },
     ...(parts.contents === null ? [] : [{ record: { kind: 'contents.changed' as const, at } }]),
   ];
   // Its first messages are sent in the append that creates it, so a session is never seen without them.

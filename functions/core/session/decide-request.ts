@@ -44,13 +44,12 @@ export function decideCompacted(head: Head, command: CommandTo<'compacted'>, sta
   const { state } = head;
   // Another attempt closed this request and owns the turn now.
   if (state.request?.id !== command.request) return decided(head);
-  const { request, summary, agent, usage } = command;
-  const guide = command.guide === null ? {} : { guide: command.guide };
+  const { request, summary, agent, guides, usage } = command;
   const outcome = command.outcome === null ? {} : { outcome: command.outcome };
   const now = stamp.now();
   return decided(head, [
     endOfRequest(request, { isError: false, usage }, stamp),
-    { record: { kind: 'context.compacted', request, at: now, summary, agent, ...guide, ...outcome } },
+    { record: { kind: 'context.compacted', request, at: now, summary, agent, ...guides, ...outcome } },
     event({ id: stamp.eventId(), type: 'agent.thread_context_compacted', processed_at: now }),
   ]);
 }

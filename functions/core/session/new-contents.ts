@@ -1,10 +1,14 @@
 /** What the sandboxes of a new session find beside packages. Each kind of content is resolved by its own room. */
+import type { SessionAgent } from '#contract/agents.ts';
+import type { Guides } from '#contract/entries.ts';
 import type { SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { ResourceInputs, SessionContents } from '#contract/resources.ts';
+import { MAX_SESSION_SKILLS } from '#contract/skills.ts';
+import { rosterOf } from '#core/agents/roster.ts';
 import { planFiles, type AskedFile } from '#core/files/mount-files.ts';
 import { memoryGuide, planStores, type AskedStore } from '#core/memory/mount-stores.ts';
-import { skillGuide, type SessionSkill } from '#core/skills/session-skills.ts';
-import { isRefusal, type RequestRefusal } from '#core/ports/errors.ts';
+import { placeSkills, skillGuide, type SessionSkill } from '#core/skills/session-skills.ts';
+import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { FileCopy } from '#core/ports/files.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { isTooLarge, TOO_LARGE } from '#core/session/change-resources.ts';
@@ -12,8 +16,8 @@ import { isTooLarge, TOO_LARGE } from '#core/session/change-resources.ts';
 interface NewContents {
   /** The resources keep the order of the request. Null for nothing. */
   readonly contents: SessionContents | null;
-  /** What the model is told of memory stores and skills. */
-  readonly guide?: string;
+  /** What the models are told of memory stores and skills. */
+  readonly guides: Guides;
   /** To be written before the session is, by `writeCopies`. */
   readonly copies: readonly FileCopy[];
 }
@@ -36,23 +40,56 @@ export async function newContents(
   if (isRefusal(stores)) return stores;
   const [nextFile, nextStore] = [files.map(({ mounted }) => mounted).values(), stores.values()];
   const resources = inputs.flatMap(({ type }) => (type === 'file' ? nextFile : nextStore).next().value ?? []);
-  if (resources.length === 0) return { contents: null, copies: [] };
+  if (resources.length === 0) return { contents: null, guides: {}, copies: [] };
   const contents = { resources };
   if (isTooLarge(contents)) return TOO_LARGE;
   const guide = memoryGuide(stores);
-  return { contents, copies: files.map(({ copy }) => copy), ...(guide !== null && { guide }) };
+  return { contents, copies: files.map(({ copy }) => copy), guides: guide === null ? {} : { guide } };
 }
 
 function isFile(asked: { readonly field: string; readonly input: ResourceInputs[number] }): asked is AskedFile {
   return asked.input.type === 'file';
 }
 
-/** Adds the skills of the session's agent. */
-export function withSkills<Given extends NewContents>(given: Given, skills: readonly SessionSkill[]): Given {
-  if (skills.length === 0) return given;
-  const contents = { resources: [], ...given.contents, skills: skills.map(({ mounted }) => mounted) };
-  const guide = [given.guide, skillGuide(skills)].filter((part) => part !== undefined).join('\n\n');
-  return { ...given, contents, guide };
+/** Adds the skills of the session's agent, and of those that it may give work to. `skills` has all of them. */
+export function withSkills(
+  { contents, guides, copies }: NewContents,
+  agent: SessionAgent,
+  skills: readonly SessionSkill[],
+): NewContents | RequestRefusal {
+  const listed = rosterOf(agent).agents.map((one) => one.agent);
+  const [own = [], ...others] = placeSkills([agent, ...listed].map((one) => skillsOf(one, skills)));
+  const mounted = new Map([own, ...others].flat().map((skill) => [skill.mounted.version, skill.mounted]));
+  if (mounted.size > MAX_SESSION_SKILLS) return TOO_MANY_SKILLS;
+  const guide = guideWith(guides.guide, own);
+  const ofListed = others.flatMap((list, index) => {
+    const text = guideWith(guides.guide, list);
+    const id = listed[index]?.id;
+    return text === undefined || id === undefined ? [] : [[id, text] as const];
+  });
+  return {
+    contents: mounted.size === 0 ? contents : { resources: [], ...contents, skills: [...mounted.values()] },
+    guides: {
+      ...(guide === undefined ? {} : { guide }),
+      ...(ofListed.length === 0 ? {} : { guides: Object.fromEntries(ofListed) }),
+    },
+    copies,
+  };
+}
+
+const TOO_MANY_SKILLS = refuse(
+  'invalid_request_error',
+  `agent.multiagent: the agents of a session may have at most ${MAX_SESSION_SKILLS} different skills together`,
+);
+
+/** In the agent's order. */
+function skillsOf(agent: Pick<SessionAgent, 'skills'>, skills: readonly SessionSkill[]): readonly SessionSkill[] {
+  return agent.skills.flatMap(({ version }) => skills.find(({ mounted }) => mounted.version === version) ?? []);
+}
+
+function guideWith(memory: string | undefined, skills: readonly SessionSkill[]): string | undefined {
+  const parts = [memory, skills.length === 0 ? undefined : skillGuide(skills)].filter((part) => part !== undefined);
+  return parts.length === 0 ? undefined : parts.join('\n\n');
 }
 
 function isStore(asked: { readonly field: string; readonly input: ResourceInputs[number] }): asked is AskedStore {

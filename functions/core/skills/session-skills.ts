@@ -1,4 +1,5 @@
 /** The skills of an agent, as they are at this moment: the rules when it is saved, and the versions that a session gets. */
+import type { SessionThreadAgent } from '#contract/agents.ts';
 import { SKILLS_DIR } from '#contract/hands.ts';
 import type { WorkspaceId } from '#contract/ids.ts';
 import { LATEST, type AgentSkill, type MountedSkill, type SkillVersionRef } from '#contract/skills.ts';
@@ -29,6 +30,33 @@ export async function sessionSkills(
   const twice = names.findIndex((name, index) => names.indexOf(name) < index);
   // Both would be in the same folder.
   return twice < 0 ? known : refuse('invalid_request_error', `${field}.${twice}: has the name of an earlier skill`);
+}
+
+interface WithSkills {
+  /** Each with the versions that the session keeps, under its key. */
+  readonly agents: ReadonlyMap<string, SessionThreadAgent>;
+  readonly skills: readonly SessionSkill[];
+}
+
+/** The agents that a session's agent lists. */
+export async function listedSkills(
+  skills: Records,
+  workspace: WorkspaceId,
+  listed: ReadonlyMap<string, SessionThreadAgent>,
+): Promise<WithSkills | RequestRefusal> {
+  const agents = new Map<string, SessionThreadAgent>();
+  const all: SessionSkill[] = [];
+  for (const [key, agent] of listed) {
+    const found = await sessionSkills(
+      skills,
+      { workspace, field: `agent.multiagent.${agent.id}.skills` },
+      agent.skills,
+    );
+    if (isRefusal(found)) return found;
+    agents.set(key, { ...agent, skills: found.map(({ skill }) => skill) });
+    all.push(...found);
+  }
+  return { agents, skills: all };
 }
 
 /** The skill, or the field and the rule that it breaks. */
@@ -63,6 +91,33 @@ export async function unknownSkill(
 ): Promise<RequestRefusal | null> {
   const found = await sessionSkills(skills, { workspace, field: 'skills' }, named);
   return isRefusal(found) ? found : null;
+}
+
+/**
+ * Agents of one session share its sandbox, so they find a skill in one folder. The first version of a name has the folder
+ * of that name, and each other version, or other skill, has the lowest number after it that is free: `greet`, `greet-2`.
+ * The lists keep their order, and a name is there once in each.
+ */
+export function placeSkills(lists: readonly (readonly SessionSkill[])[]): readonly (readonly SessionSkill[])[] {
+  const folders = new Map<string, string>();
+  for (const { mounted } of lists.flat()) {
+    if (folders.has(mounted.version)) continue;
+    const taken = new Set(folders.values());
+    folders.set(mounted.version, freeFolder(mounted.name, taken));
+  }
+  return lists.map((list) =>
+    list.map(({ mounted, ...skill }) => {
+      return { ...skill, mounted: { ...mounted, name: folders.get(mounted.version) ?? mounted.name } };
+    }),
+  );
+}
+
+function freeFolder(name: string, taken: ReadonlySet<string>): string {
+  if (!taken.has(name)) return name;
+  for (let number = 2; ; number += 1) {
+    const numbered = `${name}-${number}`;
+    if (!taken.has(numbered)) return numbered;
+  }
 }
 
 /**

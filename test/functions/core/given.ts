@@ -212,7 +212,7 @@ export const summarised = (summary = 'They greeted.', request = REQUEST): Comman
   summary,
   usage: answer().usage,
   agent: AGENT,
-  guide: null,
+  guides: {},
   outcome: null,
 });
 

@@ -119,6 +119,7 @@ export async function createStage(initial: readonly EventInput[]) {
       agent: TOOLED,
       environment: EnvironmentId.parse('env_1'),
       contents: null,
+      guides: {},
     },
     stamp,
   );

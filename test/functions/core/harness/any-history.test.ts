@@ -322,7 +322,7 @@ function asked(scenario: Scenario, step: 'ask' | 'compact', event: Step): Scenar
       summary: 'They met.',
       usage: answer().usage,
       agent,
-      guide: null,
+      guides: {},
       outcome: null,
     });
   }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Entry, RecordOf } from '#contract/entries.ts';
 import { EventId } from '#contract/ids.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
+import { guidesOf } from '#core/model/slice.ts';
 import { buildMessages, buildRequest, requestOf } from '#core/harness/context.ts';
 import type { CommandTo } from '#core/session/commands.ts';
 import type { ToolContent } from '#contract/content.ts';
@@ -80,19 +81,20 @@ describe('the context of a model request', () => {
   it('tells an agent with a sandbox of its folders, and what the session’s guide says, in all requests alike', () => {
     const told = (scenario: Scenario) =>
       requestOf(scenario.entries.slice(scenario.head.state.sliceFrom - 1), []).system;
-    const guide = 'Memory is in /mnt/memory/notes.';
+    const guides = { guide: 'Memory is in /mnt/memory/notes.', guides: { agent_2: 'You have skills.' } };
     const [created] = given().entries;
     const [record] = created !== undefined && 'record' in created ? [created.record] : [];
-    const begun = given([{ record: { ...record, guide } as RecordOf<'session.created'> }]);
+    const begun = given([{ record: { ...record, ...guides } as RecordOf<'session.created'> }]);
     expect(told(begun)[0]?.['text']).toMatch(
       /^You are Ada\.\n\nYour tools run in a sandbox[^]+\/mnt\/session\/outputs[^]+\n\nMemory is in/,
     );
     const later = begun
       .when(send('hi'))
       .when(claim())
-      .when({ ...(summarised() as CommandTo<'compacted'>), guide });
+      .when({ ...(summarised() as CommandTo<'compacted'>), guides: guidesOf(begun.entries) });
     expect(later.head.state.sliceFrom).toBeGreaterThan(1);
     expect(told(later)).toEqual(told(begun));
+    expect(guidesOf(later.entries.slice(later.head.state.sliceFrom - 1))).toEqual(guides);
     expect(requestOf([createdWith({ ...AGENT, tools: [] })], []).system).toMatchObject([{ text: 'You are Ada.' }]);
   });
 
