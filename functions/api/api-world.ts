@@ -11,6 +11,7 @@ type ApiPorts = Pick<
   | 'agents'
   | 'environments'
   | 'sessions'
+  | 'threads'
   | 'files'
   | 'blobs'
   | 'leftovers'

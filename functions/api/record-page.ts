@@ -1,4 +1,4 @@
-/** Pages of agents, environments, sessions, vaults, credentials, files, memory stores and skills. */
+/** Pages of agents, environments, sessions, threads, vaults, credentials, files, memory stores and skills. */
 import * as z from 'zod';
 import { Instant, type WorkspaceId } from '#contract/ids.ts';
 import { Order } from '#contract/pages.ts';
@@ -13,6 +13,7 @@ const List = z.enum([
   'agents',
   'environments',
   'sessions',
+  'threads',
   'vaults',
   'credentials',
   'files',

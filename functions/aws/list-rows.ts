@@ -14,6 +14,14 @@ export interface Filter {
   readonly values: Columns;
 }
 
+/** The row has one of these values in the column `status`; null stands for any. */
+export function isStatusOf(statuses: readonly string[] | null): Filter {
+  if (statuses === null) return { conditions: [], values: {} };
+  const values = Object.fromEntries(statuses.map((status, index) => [`status${index}`, status]));
+  const names = Object.keys(values).map((name) => `:${name}`);
+  return { conditions: [`#status IN (${names.join(', ')})`], values };
+}
+
 interface ListedKind {
   readonly table: Table;
   readonly kind: Listed;

@@ -11,6 +11,8 @@ const Timestamp = z.iso.datetime({ offset: true }).optional();
 
 /** The API's contract does not limit it, and clients that ask for pages themselves ask for large ones. */
 const MAX_SESSIONS_LIMIT = 1000;
+/** Also when a client asks for no limit. */
+const MAX_THREADS_LIMIT = 1000;
 
 export const NoQuery = z.strictObject({ beta: z.string().optional() });
 
@@ -84,8 +86,10 @@ export const FilesQuery = z
   });
 export type FilesQuery = z.infer<typeof FilesQuery>;
 
+/** All of a session's threads, archived ones too. */
 export const ThreadsQuery = z.strictObject({
   ...ListQuery.shape,
+  limit: limitUpTo(MAX_THREADS_LIMIT).default(MAX_THREADS_LIMIT),
   statuses: z.array(SessionStatus).max(100).optional(),
 });
 export type ThreadsQuery = z.infer<typeof ThreadsQuery>;

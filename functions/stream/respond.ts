@@ -1,9 +1,9 @@
 /** One request to the function that streams: refused like any other request, or answered until its stream ends. */
 import type { GatewayEvent } from '#contract/gateway.ts';
-import { primaryThread, SessionId } from '#contract/ids.ts';
+import { primaryThread, SessionId, ThreadId } from '#contract/ids.ts';
 import { StreamQuery } from '#contract/queries.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import type { LogKey, LogWatch, SessionLog } from '#core/ports/session-log.ts';
+import { isPrimary, type LogKey, type LogWatch, type SessionLog } from '#core/ports/session-log.ts';
 import { authenticate, type RateLimiter } from '#core/requests/admission.ts';
 import { replyToFault, replyToRefusal, type ErrorReply } from '#core/requests/error-envelope.ts';
 import { faultFields } from '#core/requests/fault-fields.ts';
@@ -139,7 +139,7 @@ async function subscribe(world: StreamWorld, event: GatewayEvent): Promise<Subsc
   if (isRefusal(query)) return query;
   if (isRefusal(key)) return key;
   const [head] = await Promise.all([asked, caller.renewal]);
-  if (head?.state.workspace !== workspace) return NO_SESSION;
+  if (head?.state.workspace !== workspace) return isPrimary(key) ? NO_SESSION : NO_THREAD;
   const watching = { previews: world.previews, nowMs: Date.now };
   const crowd = joinCrowd(watching, key);
   const previews = await watchPreviews(watching, { key, head }, query.event_deltas ?? []);
@@ -147,17 +147,13 @@ async function subscribe(world: StreamWorld, event: GatewayEvent): Promise<Subsc
 }
 
 const NO_SESSION = refuse('not_found_error', 'session_id: there is no such session');
+const NO_THREAD = refuse('not_found_error', 'thread_id: there is no such thread');
 
 function keyOf({ pathParameters }: GatewayEvent): LogKey | RequestRefusal {
   const session = SessionId.safeParse(pathParameters?.['session_id']);
   if (!session.success) return NO_SESSION;
-  const key = { session: session.data, thread: primaryThread(session.data) };
-  const thread = pathParameters?.['thread_id'];
-  if (thread === undefined || thread === key.thread) return key;
-  return refuse(
-    'not_found_error',
-    'thread_id: there is no such thread; threads beside the primary one are not built yet',
-  );
+  const thread = ThreadId.safeParse(pathParameters?.['thread_id'] ?? primaryThread(session.data));
+  return thread.success ? { session: session.data, thread: thread.data } : NO_THREAD;
 }
 
 function refuseRequest(open: Open, reply: ErrorReply, fields: Fields): StreamReport {

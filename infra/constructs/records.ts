@@ -10,8 +10,8 @@ const WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:ConditionChe
 
 /**
  * The table of everything but the logs: agents, environments, session rows and details, files, sandboxes, call marks, API keys.
- * The index `list` pages over the rows of a workspace, `scope` over the files of a session; `running` holds only sessions with
- * a run that has not ended.
+ * The index `list` pages over the rows of a workspace, `scope` over the files and child threads of a session; `running` holds
+ * only sessions and child threads with a run that has not ended.
  */
 export class Records extends Construct {
   readonly table: TableV2;

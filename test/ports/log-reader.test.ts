@@ -80,11 +80,11 @@ describe('a log of many appends', () => {
     objects.set(`${KEY.session}0/of-another-session.json`, '[]');
     expect(objects.size).toBe(3);
     const crashed = { ...content, removeAll: () => Promise.reject(new Error('killed')) };
-    await expect(createLogRemover({ ...tables(), content: crashed }).remove(KEY)).rejects.toThrow('killed');
+    await expect(createLogRemover({ ...tables(), content: crashed }).remove(KEY.session)).rejects.toThrow('killed');
     expect(await firsts('asc', 1)).toEqual(all.slice(-1));
-    await createLogRemover(tables()).remove(KEY);
+    await createLogRemover(tables()).remove(KEY.session);
     expect(await firsts('asc', 1)).toEqual([]);
     expect([...objects.keys()]).toEqual([`${KEY.session}0/of-another-session.json`]);
-    await createLogRemover(tables()).remove(KEY);
+    await createLogRemover(tables()).remove(KEY.session);
   });
 });

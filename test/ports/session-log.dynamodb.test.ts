@@ -15,7 +15,8 @@ import { firstAppend } from '#aws/session/log-writes.dynamodb.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import { startDynamoDb } from '#test/ports/dynamodb.ts';
 import { CREATED, KEY, NOW } from '#test/functions/core/given.ts';
-import { appendOf, newThread, saying, sessionLogSuite } from '#test/ports/session-log.suite.ts';
+import { newThread } from '#test/ports/new-thread.ts';
+import { appendOf, saying, sessionLogSuite } from '#test/ports/session-log.suite.ts';
 
 /** A bucket in memory, because only two of its operations matter here. The S3 adapter has a test of its own. */
 function contentInMemory(): ContentStore {
@@ -154,7 +155,7 @@ describe('the session log in DynamoDB', () => {
     const content = { ...contentInMemory(), put: () => Promise.reject(new Fault('content_unavailable', 'away')) };
     const { client: dynamodb, logTable, recordsTable } = under;
     const log = createSessionLog({ dynamodb, logTable, recordsTable, content, newName: randomUUID });
-    const begun = newThread(KEY, [saying('x'.repeat(300_000))]);
+    const begun = newThread(KEY, { entries: [saying('x'.repeat(300_000))] });
     const appending = log.append(appendOf(KEY, created, [saying('a')]), begun);
     await expect(appending).rejects.toMatchObject({ code: 'content_unavailable' });
     expect([await under.log.lastPosition(KEY), await under.log.lastPosition(begun.key)]).toEqual([1, null]);

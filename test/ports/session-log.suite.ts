@@ -1,10 +1,11 @@
 /** The contract of the SessionLog port; every adapter passes it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventId, FIRST_POSITION, Position, positionAfter, SessionId, ThreadId } from '#contract/ids.ts';
-import { recordIn, type Entry, type SessionState } from '#contract/entries.ts';
+import type { Entry, SessionState } from '#contract/entries.ts';
 import type { Append, Appended, Head, LogKey, LogWatch, NewThread, SessionLog } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
 import { AGENT, CREATED, NOW } from '#test/functions/core/given.ts';
+import { newThread } from '#test/ports/new-thread.ts';
 
 export interface LogUnderTest {
   readonly log: SessionLog & LogWatch;
@@ -26,6 +27,8 @@ export const saying = (text: string, id = 'sevt_m'): Entry => ({
   event: { id: EventId.parse(id), type: 'user.message', processed_at: null, content: [{ type: 'text', text }] },
 });
 const RUNNING: Entry = { event: { id: EventId.parse('sevt_r'), type: 'session.status_running', processed_at: NOW } };
+
+const WOKEN = { status: 'running', run: 1, runningSince: NOW } as const;
 
 const taking = (text: string): Entry => ({
   event: {
@@ -53,27 +56,6 @@ const COMPACTED: Entry = {
 
 export function appendOf(key: LogKey, after: Head, entries: readonly Entry[]): Append {
   return { key, after, entries, state: fold(after, entries).state, at: NOW };
-}
-
-const { multiagent: _multiagent, ...THREAD_AGENT } = AGENT;
-
-let threads = 0;
-/** The first append of a child thread of the session. */
-export function newThread({ session, thread: parent }: LogKey, entries: readonly Entry[] = []): NewThread {
-  threads += 1;
-  const thread = ThreadId.parse(`${parent}c${threads}`);
-  const created = recordIn(CREATED);
-  if (created?.kind !== 'session.created') return expect.fail('another first record');
-  const all: readonly Entry[] = [{ record: { ...created, thread } }, ...entries];
-  const details = { id: thread, agent: THREAD_AGENT, parent_thread_id: parent, created_at: NOW };
-  return {
-    key: { session, thread },
-    after: null,
-    thread: details,
-    entries: all,
-    state: fold(null, all).state,
-    at: NOW,
-  };
 }
 
 export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>): void {
@@ -222,11 +204,11 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
     it('appends to several logs at once, and begins those of new threads', async () => {
       const key = newKey();
       const created = await under.create(key, [CREATED]);
-      const [idle, woken] = [newThread(key), newThread(key, [saying('a'), RUNNING])];
+      const [idle, woken] = [newThread(key), newThread(key, { entries: [saying('a')], state: WOKEN })];
       const appended = await under.log.append(appendOf(key, created, [saying('b')]), idle, woken);
       expect(appended).toEqual({ status: 'appended', head: await under.log.head(key) });
       expect(await under.log.head(idle.key)).toEqual({ position: 1, state: idle.state });
-      expect(await under.log.head(woken.key)).toEqual({ position: 3, state: woken.state });
+      expect(await under.log.head(woken.key)).toEqual({ position: 2, state: woken.state });
       expect((await under.log.read(woken.key, FIRST_POSITION)).entries.map(({ entry }) => entry)).toEqual(
         woken.entries,
       );
@@ -240,10 +222,10 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       const child = await under.log.head(idle.key);
       if (parent === null || child === null) return expect.fail('no logs');
       await under.log.append(
-        appendOf(idle.key, child, [saying('c'), RUNNING]),
+        { ...appendOf(idle.key, child, [saying('c')]), state: { ...child.state, ...WOKEN } },
         appendOf(key, parent, [saying('d', 'sevt_d')]),
       );
-      expect([(await under.log.head(key))?.position, (await under.log.head(idle.key))?.position]).toEqual([3, 3]);
+      expect([(await under.log.head(key))?.position, (await under.log.head(idle.key))?.position]).toEqual([3, 2]);
       const changed = await under.row(idle.key);
       if (changed !== null) expect(changed).toEqual({ status: 'running', run: 1 });
     });
@@ -311,11 +293,8 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       const key = newKey();
       const created = await under.create(key, [CREATED]);
       const large = saying('x'.repeat(180_000), 'sevt_l');
-      const agent = { ...THREAD_AGENT, system: 'y'.repeat(150_000) };
-      const begun = Array.from({ length: 25 }, () => newThread(key, [large])).map((one) => ({
-        ...one,
-        thread: { ...one.thread, agent },
-      }));
+      const agent = { ...newThread(key).thread.agent, system: 'y'.repeat(150_000) };
+      const begun = Array.from({ length: 25 }, () => newThread(key, { entries: [large], agent }));
       const appended = await under.log.append(appendOf(key, created, [large]), ...begun);
       expect(appended).toMatchObject({ status: 'appended', head: { position: 2 } });
       for (const one of begun) expect(await under.log.entryAt(one.key, Position.parse(2))).toEqual(large);

@@ -4,6 +4,7 @@ import { EventsSend, SessionEvent } from '#contract/events.ts';
 import { Instant, Position, SessionId, ThreadId, type WorkspaceId } from '#contract/ids.ts';
 import { Order, pageOf } from '#contract/pages.ts';
 import { EventsQuery } from '#contract/queries.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
 import { readRubrics } from '#core/files/read-rubrics.ts';
 import { recordRefused } from '#core/mcp/judge-calls.ts';
 import { isWithin, rangeOf } from '#core/requests/created-range.ts';
@@ -70,29 +71,30 @@ const list = operation({
   query: EventsQuery,
   response: EventPage,
   handle: async ({ world, workspace, params: { session_id: session }, query }) =>
-    eventPage(world, { workspace, session, list: session }, query),
+    eventPage(world, { workspace, key: keyOf(session), list: 'session' }, query),
 });
 
 interface EventList {
   readonly workspace: WorkspaceId;
-  readonly session: SessionId;
-  /** The list that the page's cursor belongs to. */
-  readonly list: SessionId | ThreadId;
+  readonly key: LogKey;
+  /** The session's list is that of its primary thread's log, but their cursors are of one of them. */
+  readonly list: 'session' | 'thread';
 }
 
 export async function eventPage(
   world: ApiWorld,
-  { workspace, session, list: name }: EventList,
+  { workspace, key, list }: EventList,
   query: Omit<EventsQuery, 'beta'>,
 ): Promise<z.infer<typeof EventPage> | RequestRefusal> {
   const range = rangeOf(query);
   const { order } = query;
+  const name = key[list];
   const cursor = decodeCursor(Cursor, query.page, { list: name, order, range });
   if (isRefusal(cursor)) return cursor;
-  const head = await ownHead(world, workspace, session);
-  if (head === null) return notFound('session_id');
+  const head = await world.log.head(key);
+  if (head?.state.workspace !== workspace) return notFound(`${list}_id`);
   const beyond = cursor && { position: cursor.position, append: cursor.append };
-  const listing = listEvents(world, { key: keyOf(session), head, order, beyond });
+  const listing = listEvents(world, { key, head, order, beyond });
   const { page, more } = await takePage(listing, query, range);
   const last = page.at(-1);
   const goesOn = more && last !== undefined;

@@ -236,7 +236,7 @@ const remove = operation({
     // The row goes first, so that the session is gone at once; the log last, because a repeat begins with it.
     await world.sessions.remove(params.session_id);
     await removeSessionFiles(world, params.session_id, closed.head.state);
-    await world.remover.remove(key);
+    await world.remover.remove(params.session_id);
     return { id: params.session_id, type: 'session_deleted' as const };
   },
 });

@@ -1,12 +1,16 @@
 import * as z from 'zod';
-import { primaryThread, SessionId, ThreadId, type WorkspaceId } from '#contract/ids.ts';
+import { SessionId, ThreadId, type WorkspaceId } from '#contract/ids.ts';
 import { pageOf } from '#contract/pages.ts';
 import { ThreadEventsQuery, ThreadsQuery } from '#contract/queries.ts';
 import { SessionThread } from '#contract/sessions.ts';
-import { refuse } from '#core/ports/errors.ts';
-import { viewPrimaryThread } from '#core/session/view.ts';
+import { isRefusal, refuse } from '#core/ports/errors.ts';
+import { isPrimary } from '#core/ports/session-log.ts';
+import { change } from '#core/session/change.ts';
+import { refusedRequest } from '#core/session/commands.ts';
+import { viewPrimaryThread, viewThread } from '#core/session/view.ts';
 import type { ApiWorld } from '../api-world.ts';
 import { notFound, operation } from '../operation.ts';
+import { listRequest, recordPage } from '../record-page.ts';
 import { EventPage, eventPage } from './events.ts';
 
 const SessionParams = z.object({ session_id: SessionId });
@@ -14,22 +18,40 @@ const Params = SessionParams.extend({ thread_id: ThreadId });
 
 const list = operation({
   route: 'GET /v1/sessions/{session_id}/threads',
-  summary: "List a session's threads: the primary one",
+  summary: "List a session's threads, oldest first: the primary one begins with the session",
   params: SessionParams,
   query: ThreadsQuery,
   response: pageOf(SessionThread),
-  async handle({ world, workspace, params, query }) {
-    const record = await world.sessions.find(workspace, params.session_id);
+  async handle({ world, workspace, params: { session_id: session }, query }) {
+    const request = listRequest('threads', { ...query, order: 'asc', include_archived: true }, workspace);
+    if (isRefusal(request)) return request;
+    const record = await world.sessions.find(workspace, session);
     if (record === null) return notFound('session_id');
-    const thread = viewPrimaryThread(record, world.stamp.now());
-    const isAsked = query.page === undefined && (query.statuses?.includes(thread.status) ?? true);
-    return { data: isAsked ? [thread] : [], next_page: null };
+    const now = world.stamp.now();
+    const { statuses = null } = query;
+    const primary = viewPrimaryThread(record, now);
+    const isFirst = request.beyond === null && (statuses?.includes(primary.status) ?? true);
+    const place = { createdAt: primary.created_at, id: primary.id };
+    // The children come after the primary thread, whatever their instants.
+    const beyond = request.beyond?.id === primary.id ? null : request.beyond;
+    const children = await world.threads.list({ ...request, session, statuses, beyond });
+    const rows = [
+      ...(isFirst ? [{ item: primary, place }] : []),
+      ...children.rows.map(({ item, place }) => ({ item: viewThread(item, now), place })),
+    ];
+    const page = rows.slice(0, request.limit);
+    const more = rows.length > page.length ? (page.at(-1)?.place ?? null) : children.more;
+    const { data, next_page } = recordPage('threads', request, {
+      found: { rows: page, more },
+      view: (thread) => thread,
+    });
+    return { data, next_page };
   },
 });
 
 const retrieve = operation({
   route: 'GET /v1/sessions/{session_id}/threads/{thread_id}',
-  summary: "Retrieve a session's primary thread",
+  summary: 'Retrieve a thread of a session',
   params: Params,
   response: SessionThread,
   handle: async ({ world, workspace, params }) => (await findThread(world, workspace, params)) ?? notFound('thread_id'),
@@ -37,12 +59,17 @@ const retrieve = operation({
 
 const archive = operation({
   route: 'POST /v1/sessions/{session_id}/threads/{thread_id}/archive',
-  summary: 'Archive a thread; the primary one is archived with its session only',
+  summary: 'Archive a thread that is not running; the primary one is archived with its session only',
   params: Params,
   response: SessionThread,
   async handle({ world, workspace, params }) {
-    const thread = await findThread(world, workspace, params);
-    return thread === null ? notFound('thread_id') : PRIMARY;
+    const key = { session: params.session_id, thread: params.thread_id };
+    const head = await world.log.head(key);
+    if (head?.state.workspace !== workspace) return notFound('thread_id');
+    if (isPrimary(key)) return PRIMARY;
+    const changed = await change(world, key, head, { do: 'archive' });
+    if (changed.status === 'refused') return refusedRequest(changed);
+    return (await findThread(world, workspace, params)) ?? notFound('thread_id');
   },
 });
 
@@ -55,20 +82,23 @@ const listEvents = operation({
   query: ThreadEventsQuery,
   response: EventPage,
   async handle({ world, workspace, params, query }) {
-    const { session_id: session, thread_id: list } = params;
-    if (list !== primaryThread(session)) return notFound('thread_id');
-    return eventPage(world, { workspace, session, list }, { ...query, order: 'asc' });
+    const key = { session: params.session_id, thread: params.thread_id };
+    return eventPage(world, { workspace, key, list: 'thread' }, { ...query, order: 'asc' });
   },
 });
 
 async function findThread(
-  world: ApiWorld,
+  { sessions, threads, stamp }: ApiWorld,
   workspace: WorkspaceId,
-  { session_id, thread_id }: z.infer<typeof Params>,
+  { session_id: session, thread_id: thread }: z.infer<typeof Params>,
 ): Promise<SessionThread | null> {
-  const record = await world.sessions.find(workspace, session_id);
-  const thread = record === null ? null : viewPrimaryThread(record, world.stamp.now());
-  return thread?.id === thread_id ? thread : null;
+  const key = { session, thread };
+  if (isPrimary(key)) {
+    const record = await sessions.find(workspace, session);
+    return record && viewPrimaryThread(record, stamp.now());
+  }
+  const record = await threads.find(workspace, key);
+  return record && viewThread(record, stamp.now());
 }
 
 export const threadOperations = [list, retrieve, archive, listEvents];

@@ -85,7 +85,7 @@ export function createLogWriter({ dynamodb, logTable, recordsTable, content }: T
 function newThread(records: Table, part: NewThread, details: Columns | undefined): readonly Write[] {
   return [
     records.putting({ ...newThreadRow(part), ...threadColumns(part) }),
-    records.putting({ ...threadDetailsKey(part.key), ...details }),
+    records.putting({ ...threadDetailsKey(threadKey(part.key)), ...details }),
   ];
 }
 

@@ -15,7 +15,7 @@ import { SessionContents } from '#contract/resources.ts';
 import { SessionStatus } from '#contract/sessions.ts';
 import { Usage } from '#contract/usage.ts';
 import type { SessionListRequest, SessionRecord, SessionRecords } from '#core/ports/records.ts';
-import { listRows, type Filter } from '#aws/list-rows.ts';
+import { isStatusOf, listRows, type Filter } from '#aws/list-rows.ts';
 import { archiveRow, bodyOf, isOf, json, listKeys, optional, parseRow, textOf } from '#aws/row.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
 import { firstAppend } from '#aws/session/log-writes.dynamodb.ts';
@@ -24,6 +24,7 @@ import {
   contentsRow,
   detailsKey,
   detailsRow,
+  OF_THREADS,
   outcomesIn,
   outcomesKey,
   outcomesWrite,
@@ -129,8 +130,15 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
     },
 
     async remove(id) {
-      for (let keys = await keysOf(id); keys.length > 0; keys = await keysOf(id)) {
-        await Promise.all(keys.map((key) => table.remove(key)));
+      const keys = { where: 'pk = :pk', values: { pk: id }, columns: ['pk', 'sk'], limit: 100 };
+      // Again and again, because what ends together with the session may still add a row.
+      for (let removed = 1; removed > 0;) {
+        removed = 0;
+        for await (const page of table.pages(keys)) {
+          const own = page.map((row) => textOf(row, 'sk')).filter((sk) => !sk.startsWith(OF_THREADS));
+          await Promise.all(own.map((sk) => table.remove({ pk: id, sk })));
+          removed += own.length;
+        }
       }
     },
   };
@@ -140,13 +148,6 @@ export function createSessionRecords(options: SessionRecordsOptions): SessionRec
     const contents = row['contents'] === undefined ? [] : [contentsKey(id)];
     const outcomes = row['outcomes'] === undefined ? [] : [outcomesKey(id)];
     return [detailsKey(id), ...contents, ...outcomes];
-  }
-
-  /** Everything about a session shares its partition: the row, its sandbox, the marks of its calls. */
-  async function keysOf(id: SessionId): Promise<readonly Key[]> {
-    const query = { where: 'pk = :pk', values: { pk: id }, columns: ['pk', 'sk'], limit: 100 };
-    const { rows } = await table.page(query);
-    return rows.map((row) => ({ pk: id, sk: textOf(row, 'sk') }));
   }
 }
 
@@ -180,17 +181,14 @@ function recordOf(row: Row, others: RowsByKey): SessionRecord | null {
 }
 
 function filterOf(request: SessionListRequest): Filter {
-  const statuses = Object.fromEntries((request.statuses ?? []).map((status, index) => [`status${index}`, status]));
-  const isOfStatus = `#status IN (${Object.keys(statuses)
-    .map((name) => `:${name}`)
-    .join(', ')})`;
+  const status = isStatusOf(request.statuses);
   return {
     conditions: [
-      ...(request.statuses === null ? [] : [isOfStatus]),
+      ...status.conditions,
       ...(request.agent === null ? [] : ['agentId = :agent']),
       ...(request.agentVersion === null ? [] : ['agentVersion = :version']),
       ...(request.memoryStore === null ? [] : ['contains(memoryStores, :store)']),
     ],
-    values: { ...statuses, agent: request.agent, version: request.agentVersion, store: request.memoryStore },
+    values: { ...status.values, agent: request.agent, version: request.agentVersion, store: request.memoryStore },
   };
 }

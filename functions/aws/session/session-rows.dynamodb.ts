@@ -56,14 +56,17 @@ export function outcomesIn(row: Row): readonly OutcomeEvaluation[] {
   return found;
 }
 
+/** The rows of a session's child threads have keys that begin with it. */
+export const OF_THREADS = 'thread#';
+
 /** The primary thread has none: the session's row serves. */
 export function threadKey({ session, thread }: LogKey): Key {
-  return { pk: session, sk: `thread#${thread}` };
+  return { pk: session, sk: `${OF_THREADS}${thread}` };
 }
 
 /** Its key comes after that of the row, which is written with each change of status, and the agent may be large. */
-export function threadDetailsKey(key: LogKey): Key {
-  return { pk: key.session, sk: `${threadKey(key).sk}#details` };
+export function threadDetailsKey({ pk, sk }: Key): Key {
+  return { pk, sk: `${sk}#details` };
 }
 
 /** Without what follows from the thread's log. */

@@ -26,6 +26,7 @@ import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
 import { createSecretWriter } from '#aws/vault/secret-stores.ts';
 import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
+import { createThreadRecords } from '#aws/session/thread-records.dynamodb.ts';
 import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { sha256, newToken, pause } from '#aws/stamp.ts';
 import { createSkillArchives } from '#aws/skills/skill-archives.zip.ts';
@@ -46,7 +47,7 @@ export function apiWorld(env: Env) {
   const vaultTable = setting(env, 'VAULT_TABLE');
   const memoryTable = setting(env, 'MEMORY_TABLE');
   const tables = sessionTables(env, dynamodb);
-  const { logTable, recordsTable } = tables;
+  const { recordsTable } = tables;
   const bucket = setting(env, 'CONTENT_BUCKET');
   const ports = runPorts(env, tables);
   const blobs = createBlobs(env, bucket);
@@ -55,6 +56,7 @@ export function apiWorld(env: Env) {
     agents: createAgentRecords(dynamodb, recordsTable),
     environments: createEnvironmentRecords(dynamodb, recordsTable),
     sessions: createSessionRecords({ ...tables, plannedSandbox }),
+    threads: createThreadRecords(tables),
     files: createFileRecords(dynamodb, recordsTable),
     blobs,
     uploads: createUploadRecords(dynamodb, recordsTable),
@@ -66,7 +68,7 @@ export function apiWorld(env: Env) {
     limiter: limiterOf(env, { dynamodb, maxLease: Number.POSITIVE_INFINITY }),
     reader: createLogReader(tables),
     releasing: createProvisioner(env, setting(env, 'PROVISION_FUNCTION_NAME')),
-    remover: createLogRemover({ dynamodb, logTable, content: createContentRemover(new S3Client(), bucket) }),
+    remover: createLogRemover({ ...tables, content: createContentRemover(new S3Client(), bucket) }),
     vaults: createVaultRecords(dynamodb, vaultTable),
     credentials: createCredentialRecords(dynamodb, vaultTable),
     secrets: createSecretWriter(env),

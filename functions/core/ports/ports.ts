@@ -18,7 +18,14 @@ import type { Memories, MemoryRemovals, MemoryStoreRecords } from '#core/ports/m
 import type { Model } from '#core/ports/model.ts';
 import type { Outbound, ReadPage } from '#core/ports/outbound.ts';
 import type { Previews } from '#core/ports/previews.ts';
-import type { AgentRecords, ApiKeys, ContentsReader, EnvironmentRecords, SessionRecords } from '#core/ports/records.ts';
+import type {
+  AgentRecords,
+  ApiKeys,
+  ContentsReader,
+  EnvironmentRecords,
+  SessionRecords,
+  ThreadRecords,
+} from '#core/ports/records.ts';
 import type { LogReader, LogRemover, Runs, SessionLog } from '#core/ports/session-log.ts';
 import type {
   ArchiveReader,
@@ -53,6 +60,7 @@ export interface Ports {
   readonly agents: AgentRecords;
   readonly environments: EnvironmentRecords;
   readonly sessions: SessionRecords;
+  readonly threads: ThreadRecords;
   readonly contents: ContentsReader;
   readonly apiKeys: ApiKeys;
   readonly buckets: TokenBuckets;

@@ -11,7 +11,7 @@ import type { SessionContents } from '#contract/resources.ts';
 import type { Order } from '#contract/pages.ts';
 import type { OutcomeEvaluation, SessionStatus } from '#contract/sessions.ts';
 import type { Usage } from '#contract/usage.ts';
-import type { Append, SessionDetails } from '#core/ports/session-log.ts';
+import type { Append, LogKey, SessionDetails, ThreadDetails } from '#core/ports/session-log.ts';
 
 /** The end of a range of instants. */
 export interface Bound {
@@ -133,8 +133,37 @@ export interface SessionRecords {
   list(request: SessionListRequest): Promise<Rows<SessionRecord>>;
   /** Marks the row as archived; the first mark stays. Null when there is no such row. */
   archive(workspace: WorkspaceId, id: SessionId, at: Instant): Promise<SessionRecord | null>;
-  /** Removes the row and every other record of the session. A repeat changes nothing. */
+  /**
+   * Removes the row and every other record of the session, but for the rows of its child threads, by which `LogRemover` finds
+   * their logs. A repeat changes nothing.
+   */
   remove(id: SessionId): Promise<void>;
+}
+
+/** A child thread. The primary thread has no record: its session's says the same of it. */
+export interface ThreadRecord {
+  readonly key: LogKey;
+  readonly details: ThreadDetails;
+  readonly status: SessionStatus;
+  /** 0 before its first. */
+  readonly run: number;
+  /** What it had used when it last rested; null until then. */
+  readonly usage: Usage | null;
+  readonly runningSince: Instant | null;
+  readonly updatedAt: Instant;
+  readonly archivedAt: Instant | null;
+}
+
+export interface ThreadListRequest extends ListRequest {
+  readonly session: SessionId;
+  readonly statuses: readonly SessionStatus[] | null;
+}
+
+/** `SessionLog` writes them, with the appends that they follow from. */
+export interface ThreadRecords {
+  find(workspace: WorkspaceId, key: LogKey): Promise<ThreadRecord | null>;
+  /** The child threads of a session, by creation. */
+  list(request: ThreadListRequest): Promise<Rows<ThreadRecord>>;
 }
 
 /** For what gives them to sandboxes. */

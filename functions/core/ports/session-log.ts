@@ -36,7 +36,7 @@ export type SessionDetails = Pick<
 >;
 
 /** What is fixed of a child thread. */
-interface ThreadDetails extends Pick<SessionThread, 'id' | 'agent' | 'created_at'> {
+export interface ThreadDetails extends Pick<SessionThread, 'id' | 'agent' | 'created_at'> {
   readonly parent_thread_id: ThreadId;
 }
 
@@ -131,10 +131,11 @@ export interface LogReader {
 
 export interface LogRemover {
   /**
-   * Deletes a closed log and its content, the head last: while anything is left, the log is still closed to appends.
-   * A repeat finishes what an interrupted one left.
+   * Deletes the logs of a closed session with their content and the rows of its child threads. The head of the primary
+   * thread's log goes last: while anything is left, the session is still closed to appends. A repeat finishes what an
+   * interrupted one left.
    */
-  remove(key: LogKey): Promise<void>;
+  remove(session: SessionId): Promise<void>;
 }
 
 /** Starts executions of the run's state machine. Idempotent by session and run. */

@@ -2,7 +2,7 @@
 import { primaryThread, type Instant } from '#contract/ids.ts';
 import type { FileResource, Mounted, MountedFile, SessionResource } from '#contract/resources.ts';
 import type { Session, SessionThread } from '#contract/sessions.ts';
-import type { SessionRecord } from '#core/ports/records.ts';
+import type { SessionRecord, ThreadRecord } from '#core/ports/records.ts';
 
 export function viewSession(record: SessionRecord, now: Instant): Session {
   const { details, usage } = record;
@@ -45,6 +45,21 @@ export function viewPrimaryThread(record: SessionRecord, now: Instant): SessionT
   const { multiagent: _multiagent, ...own } = agent;
   const place = { id: primaryThread(id), session_id: id, parent_thread_id: null, workflow_run_id: null };
   return { type: 'session_thread', ...place, agent: own, status, usage, stats, created_at, updated_at, archived_at };
+}
+
+export function viewThread({ key, details, run, usage, ...record }: ThreadRecord, now: Instant): SessionThread {
+  const { status, runningSince, updatedAt, archivedAt } = record;
+  const { id, agent, parent_thread_id, created_at } = details;
+  const active = (usage?.active_seconds ?? 0) + (runningSince === null ? 0 : seconds(runningSince, now));
+  const stats = { active_seconds: active, duration_seconds: seconds(created_at, archivedAt ?? now) };
+  return {
+    ...{ id, type: 'session_thread', session_id: key.session, parent_thread_id, workflow_run_id: null, agent, status },
+    usage,
+    stats: run === 0 ? null : stats,
+    created_at,
+    updated_at: updatedAt,
+    archived_at: archivedAt,
+  };
 }
 
 function seconds(from: Instant, to: Instant): number {

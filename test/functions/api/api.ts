@@ -27,6 +27,7 @@ import { createPolicyRecords } from '#aws/policy/policy-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
+import { createThreadRecords } from '#aws/session/thread-records.dynamodb.ts';
 import { sha256, createStamp, newToken, pause } from '#aws/stamp.ts';
 import { createTokenBuckets } from '#aws/records/token-buckets.dynamodb.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
@@ -117,6 +118,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     agents: createAgentRecords(dynamodb, recordsTable),
     environments: createEnvironmentRecords(dynamodb, recordsTable),
     sessions: createSessionRecords({ ...tables, plannedSandbox }),
+    threads: createThreadRecords(tables),
     files: createFileRecords(dynamodb, recordsTable),
     blobs,
     blobUploads: blobs,

@@ -1,8 +1,12 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import type { SessionState } from '#contract/entries.ts';
 import type { GatewayEvent } from '#contract/gateway.ts';
+import { FIRST_POSITION } from '#contract/ids.ts';
 import { refuse } from '#core/ports/errors.ts';
 import { KEY } from '#test/functions/core/given.ts';
+import { newThread } from '#test/ports/new-thread.ts';
+import { appendOf, saying } from '#test/ports/session-log.suite.ts';
 import { respond } from '../../../functions/stream/respond.ts';
 import { createSink } from '../../../functions/stream/sink.ts';
 import { client, clock, openLog, request, world } from './stream.ts';
@@ -65,6 +69,26 @@ describe('a stream request', () => {
     expect(reader.names()).toContain('session.status_terminated');
   });
 
+  it('for a child thread gets the events of its log, and none of the session', async () => {
+    const opened = openLog();
+    const child = newThread(KEY);
+    const primary = (await opened.log.head(KEY)) ?? expect.fail('no log');
+    const { head } = await opened.log.append(appendOf(KEY, primary, [saying('before')]), child);
+    const own = { position: FIRST_POSITION, state: child.state };
+    const ended: SessionState = { ...child.state, status: 'terminated' };
+    const { reader, lines } = await open(
+      request({ pathParameters: { session_id: KEY.session, thread_id: child.key.thread } }),
+      opened,
+      [
+        () => opened.log.append(appendOf(KEY, head, [saying('told to the primary thread')])),
+        () => opened.log.append({ ...appendOf(child.key, own, [saying('told to the child')]), state: ended }),
+      ],
+    );
+    expect(reader.names()).toEqual(['user.message']);
+    expect(reader.text()).toContain('told to the child');
+    expect(lines).toEqual([expect.objectContaining({ route: '/v1/sessions/{session_id}/threads/{thread_id}/stream' })]);
+  });
+
   it('may ask for previews', async () => {
     const { head } = await open(
       request({ multiValueQueryStringParameters: { 'event_deltas[]': ['agent.message', 'agent.thinking'] } }),
@@ -80,6 +104,8 @@ describe('a stream request', () => {
     [404, 'not_found_error', { pathParameters: { session_id: 'sesn_nobody' } }],
     [404, 'not_found_error', { pathParameters: { session_id: 'nonsense' } }],
     [404, 'not_found_error', { pathParameters: { session_id: KEY.session, thread_id: 'sthr_other' } }],
+    [404, 'not_found_error', { pathParameters: { session_id: KEY.session, thread_id: 'nonsense' } }],
+    [404, 'not_found_error', { pathParameters: { session_id: 'sesn_nobody', thread_id: KEY.thread } }],
     [400, 'invalid_request_error', { multiValueQueryStringParameters: { 'event_deltas[]': ['agent.tool_use'] } }],
     [
       400,
