@@ -27,8 +27,11 @@ export const LogRecord = z.discriminatedUnion('kind', [
     workspace: WorkspaceId,
     thread: ThreadId,
     agent: SessionAgent,
-    environment: EnvironmentId,
+    /** Absent for a child thread: the environment is the session's. */
+    environment: EnvironmentId.optional(),
     ...Guides.shape,
+    /** The thread that began this one; absent in the log of the primary thread. */
+    parent: ThreadId.optional(),
   }),
   /** The attempt that asks the model. It is appended with each `span.model_request_start`. */
   z.object({ kind: z.literal('model.claimed'), request: EventId, at: Instant, run: z.int(), attempt: z.int() }),
@@ -58,13 +61,14 @@ export const LogRecord = z.discriminatedUnion('kind', [
   /** The provider says that this request is larger than the model's window, or than it takes. */
   z.object({ kind: z.literal('context.exceeded'), request: EventId, at: Instant }),
   /**
-   * From here on `summary` stands for what was answered before. Agent, guides, and the outcome that the agent works toward,
+   * From here on `summary` stands for what was answered before. Thread, agent, guides, and the outcome that the agent works toward,
    * are repeated, so that replay needs nothing from before the slice that begins here.
    */
   z.object({
     kind: z.literal('context.compacted'),
     request: EventId,
     at: Instant,
+    thread: ThreadId,
     summary: z.string(),
     agent: SessionAgent,
     ...Guides.shape,
@@ -104,6 +108,12 @@ export const LogRecord = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('turn.harvested'), at: Instant, programsLive: z.boolean() }),
   /** What the session's sandboxes find has changed; the item beside the session's details holds it (docs/design.md). */
   z.object({ kind: z.literal('contents.changed'), at: Instant }),
+  /** The result of a call with which the agent delegates: it is the model's, and clients are told of threads instead. */
+  z.object({ kind: z.literal('call.answered'), call: EventId, at: Instant, text: z.string(), isError: z.boolean() }),
+  /** The agent takes a message of another thread; the event that tells it came before. */
+  z.object({ kind: z.literal('message.taken'), message: EventId, at: Instant }),
+  /** What a child thread has used since its last such record in the log of the primary thread. */
+  z.object({ kind: z.literal('thread.used'), thread: ThreadId, at: Instant, usage: Usage }),
   /** The run goes on under the next number, because it was long or its execution died. */
   z.object({ kind: z.literal('run.continued'), at: Instant, run: z.int(), reason: z.enum(['long', 'lost']) }),
 ]);
@@ -195,11 +205,38 @@ export const ActiveOutcome = z.object({
 });
 export type ActiveOutcome = z.infer<typeof ActiveOutcome>;
 
-/** Small by construction: ids, counts and names; content stays in the entries. */
+/** A child thread that is at work, or waits for a person or for the client. */
+const BusyThread = z.object({
+  thread: ThreadId,
+  name: z.string(),
+  status: z.enum(['running', 'rescheduling', 'idle']),
+  /** Its tool uses that wait for the client, and those that will. */
+  calls: z.array(EventId),
+});
+export type BusyThread = z.infer<typeof BusyThread>;
+
+/** What the log of the primary thread tells of the session's other threads. A child that is at rest costs nothing. */
+const Team = z.object({
+  busy: z.array(BusyThread),
+  /** Child threads since the session's beginning. */
+  count: z.int().min(0),
+  /** Of all of them; its seconds are those in which the session ran. */
+  usage: Usage,
+  /** When the session, in any of its threads, last began to run; null while it does not. */
+  runningSince: Instant.nullable(),
+});
+export type Team = z.infer<typeof Team>;
+
+/** Of one thread. Small by construction: ids, counts and names; content stays in the entries. */
 export const SessionState = z.object({
+  /** Of the thread: the session's follows from it and from `team` (`core/session/waiting.ts`). */
   status: SessionStatus,
   workspace: WorkspaceId,
   thread: ThreadId,
+  /** The thread that began this one; absent for the primary thread. */
+  parent: ThreadId.optional(),
+  /** Absent until the primary thread begins another one. */
+  team: Team.optional(),
   agentName: z.string(),
   model: z.string(),
   /** Position of the entry that holds the agent as it is now. */
@@ -227,11 +264,13 @@ export const SessionState = z.object({
   queued: z.array(
     z.object({
       id: EventId,
-      type: z.enum(['user.message', 'system.message']),
+      type: z.enum(['user.message', 'system.message', 'agent.thread_message_received']),
       position: Position,
       chars: z.int().min(0),
       /** Estimated share of the model's window. */
       tokens: z.int().min(0),
+      /** A thread's message from before an interrupt: it begins no run, and waits for the next message that does. */
+      isQuiet: z.literal(true).optional(),
     }),
   ),
   /** Size of the context that was answered last, and of the tool results since, tokens; 0 before the first answer. */
@@ -245,6 +284,10 @@ export const SessionState = z.object({
   /** The beginning of the slice that a model request is made of; the slice's summary stands for what came before. */
   sliceFrom: Position,
   usage: Usage,
+  /** Of a child: the position of its last message in this run. */
+  said: Position.optional(),
+  /** Of a child: the usage that the primary thread has been told. */
+  toldUsage: Usage.optional(),
   /** Counts the changes of what its sandboxes find beside packages; absent while they find nothing. */
   contents: z.int().min(1).optional(),
   /** Programs may go on in the sandbox; absent when none is known to. */
@@ -255,7 +298,7 @@ export const SessionState = z.object({
   outcome: ActiveOutcome.optional(),
   /** How many outcomes the session was given, and the bytes of their descriptions; absent before the first. */
   outcomes: z.object({ count: z.int().min(1), bytes: z.int().min(1) }).optional(),
-  /** When the session last began to run; null while it does not. */
+  /** When the thread last began to run; null while it does not. */
   runningSince: Instant.nullable(),
 });
 export type SessionState = z.infer<typeof SessionState>;

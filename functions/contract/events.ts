@@ -1,4 +1,4 @@
-/** Session events: exactly the wire shapes of the API, for a session with one agent. */
+/** Session events: exactly the wire shapes of the API. */
 import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
 import {
@@ -33,8 +33,17 @@ export type UserMessage = z.infer<typeof UserMessage>;
 export const SystemMessage = acceptedEvent('system.message', { content: z.array(TextBlock) });
 export type SystemMessage = z.infer<typeof SystemMessage>;
 
+/** A message of another thread: a task to a child thread, or a child's report to the primary thread. */
+export const ThreadMessage = event('agent.thread_message_received', {
+  from_session_thread_id: ThreadId,
+  /** Absent when the primary thread sent it. */
+  from_agent_name: z.string().optional(),
+  content: z.array(TextBlock),
+});
+export type ThreadMessage = z.infer<typeof ThreadMessage>;
+
 /** A message that waits until the agent takes it. */
-export type QueuedMessage = UserMessage | SystemMessage;
+export type QueuedMessage = UserMessage | SystemMessage | ThreadMessage;
 
 export const StopReason = z
   .discriminatedUnion('type', [
@@ -121,6 +130,8 @@ const evaluation = { outcome_id: OutcomeId, iteration: z.int().min(0) };
 
 const stop = { stop_reason: StopReason, stop_details: StopDetails };
 const thread = { session_thread_id: ThreadId, agent_name: z.string() };
+/** Set on the copy of a child thread's event that the session's stream tells. */
+const copied = { session_thread_id: ThreadId.optional() };
 
 export const SessionEvent = z
   .discriminatedUnion('type', [
@@ -131,21 +142,29 @@ export const SessionEvent = z
       tool_use_id: EventId,
       result: z.enum(['allow', 'deny']),
       deny_message: z.string().optional(),
+      ...copied,
     }),
     event('user.custom_tool_result', {
       custom_tool_use_id: EventId,
       content: ToolContent.optional(),
       is_error: z.boolean().optional(),
+      ...copied,
     }),
     event('user.define_outcome', OutcomeDefinition.shape),
     event('agent.thinking', {}),
     event('agent.message', { content: z.array(TextBlock) }),
-    event('agent.tool_use', use),
+    event('agent.tool_use', { ...use, ...copied }),
     event('agent.tool_result', { tool_use_id: EventId, content: ToolContent, is_error: z.boolean() }),
     /** `name` as the server has it. */
-    event('agent.mcp_tool_use', { mcp_server_name: z.string(), ...use }),
+    event('agent.mcp_tool_use', { mcp_server_name: z.string(), ...use, ...copied }),
     event('agent.mcp_tool_result', { mcp_tool_use_id: EventId, content: ToolContent, is_error: z.boolean() }),
-    event('agent.custom_tool_use', { name: z.string(), input: z.record(z.string(), z.unknown()) }),
+    event('agent.custom_tool_use', { name: z.string(), input: z.record(z.string(), z.unknown()), ...copied }),
+    event('agent.thread_message_sent', {
+      to_session_thread_id: ThreadId,
+      to_agent_name: z.string().optional(),
+      content: z.array(TextBlock),
+    }),
+    ThreadMessage,
     event('agent.thread_context_compacted', {}),
     event('session.status_running', {}),
     event('session.status_idle', stop),
@@ -160,6 +179,7 @@ export const SessionEvent = z
     }),
     event('session.usage', { usage: Usage, budget: z.null() }),
     event('session.deleted', {}),
+    event('session.thread_created', { ...thread, workflow_run_id: z.null() }),
     event('session.thread_status_running', thread),
     event('session.thread_status_idle', { ...thread, ...stop }),
     event('session.thread_status_rescheduled', thread),

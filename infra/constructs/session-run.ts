@@ -1,4 +1,4 @@
-import { Fn, Stack, Validations } from 'aws-cdk-lib';
+import { ArnFormat, Fn, Names, Stack, Validations } from 'aws-cdk-lib';
 import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { DefinitionBody, LogLevel, StateMachine, StateMachineType } from 'aws-cdk-lib/aws-stepfunctions';
@@ -20,6 +20,7 @@ export interface SessionRunProps {
 /** One execution per run: from a user event until the session is idle (docs/design.md#runs). */
 export class SessionRun extends Construct {
   readonly machine: StateMachine;
+  readonly #arn: string;
 
   constructor(scope: Construct, id: string, props: SessionRunProps) {
     super(scope, id);
@@ -40,7 +41,16 @@ export class SessionRun extends Construct {
       Provision: provision.lambda.functionArn,
       Execute: execute.lambda.functionArn,
     };
+    // A name of its own, so that the harness can start runs of other threads: the machine depends on the harness.
+    const stateMachineName = Names.uniqueResourceName(this, { maxLength: 80, separator: '-' });
+    this.#arn = Stack.of(this).formatArn({
+      service: 'states',
+      resource: 'stateMachine',
+      resourceName: stateMachineName,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
     this.machine = new StateMachine(this, 'StateMachine', {
+      stateMachineName,
       stateMachineType: StateMachineType.STANDARD,
       definitionBody: DefinitionBody.fromString(Fn.sub(JSON.stringify(runDefinition), arns)),
       role,
@@ -52,14 +62,15 @@ export class SessionRun extends Construct {
       },
       removalPolicy,
     });
+    this.grantStart(harness);
     this.#allowStartNextRun(role);
     this.#acknowledge(role);
   }
 
   /** For starting executions. A repeated start of the same run changes nothing. */
   grantStart(starter: EntryFunction): void {
-    const arn = this.machine.stateMachineArn;
-    starter.receive({ RUN_STATE_MACHINE_ARN: arn }, { actions: ['states:StartExecution'], on: [arn] });
+    const on = [this.#arn];
+    starter.receive({ RUN_STATE_MACHINE_ARN: this.#arn }, { actions: ['states:StartExecution'], on });
   }
 
   /** For starting the executions that are missing. */

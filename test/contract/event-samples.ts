@@ -189,8 +189,22 @@ export const EVENT_SAMPLES: readonly EventSample[] = [
     RESULT,
   ),
   sample({ ...at, type: 'agent.custom_tool_use', ...use }),
+  sample({ ...at, type: 'agent.custom_tool_use', ...use, session_thread_id: 'sthr_02' }, 'a copy', [
+    'session_thread_id',
+  ]),
   sample({ ...at, type: 'agent.thread_message_sent', to_session_thread_id: 'sthr_02', content: [text] }),
   sample({ ...at, type: 'agent.thread_message_received', from_session_thread_id: 'sthr_02', content: [text] }),
+  sample(
+    {
+      ...at,
+      type: 'agent.thread_message_received',
+      from_session_thread_id: 'sthr_02',
+      from_agent_name: 'Bob',
+      content: [text],
+    },
+    'a report',
+    ['from_agent_name'],
+  ),
   sample({ ...at, type: 'agent.thread_context_compacted' }),
 
   sample({ ...at, type: 'session.status_running' }),

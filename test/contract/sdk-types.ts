@@ -194,6 +194,15 @@ export type Events = {
   'session.updated': Answer<Event<'session.updated'>, sessions.BetaManagedAgentsSessionUpdatedEvent>;
   'session.usage': Answer<Event<'session.usage'>, sessions.BetaManagedAgentsSessionUsageEvent>;
   'session.deleted': Answer<Event<'session.deleted'>, events.BetaManagedAgentsSessionDeletedEvent>;
+  'session.thread_created': Answer<Event<'session.thread_created'>, events.BetaManagedAgentsSessionThreadCreatedEvent>;
+  'agent.thread_message_sent': Answer<
+    Event<'agent.thread_message_sent'>,
+    events.BetaManagedAgentsAgentThreadMessageSentEvent
+  >;
+  'agent.thread_message_received': Answer<
+    Event<'agent.thread_message_received'>,
+    events.BetaManagedAgentsAgentThreadMessageReceivedEvent
+  >;
   'session.thread_status_running': Answer<
     Event<'session.thread_status_running'>,
     events.BetaManagedAgentsSessionThreadStatusRunningEvent

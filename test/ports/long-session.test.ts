@@ -29,6 +29,7 @@ import {
   toolUse,
   NO_FILES,
   NO_OUTPUTS,
+  NO_RUNS,
 } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
@@ -128,6 +129,7 @@ describe('a session much longer than the model’s window', () => {
         history: histories[reads.length % histories.length] ?? createHistory(log),
         attachedFiles: NO_FILES,
         ...NO_OUTPUTS,
+        runs: NO_RUNS,
         model,
         warming: { warm: async () => undefined },
         ...NO_MCP,

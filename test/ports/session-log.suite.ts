@@ -51,7 +51,14 @@ const ANSWERED: Entry = {
   },
 };
 const COMPACTED: Entry = {
-  record: { kind: 'context.compacted', request: EventId.parse('sevt_s'), at: NOW, summary: 'So far.', agent: AGENT },
+  record: {
+    kind: 'context.compacted',
+    request: EventId.parse('sevt_s'),
+    at: NOW,
+    thread: ThreadId.parse('sthr_1'),
+    summary: 'So far.',
+    agent: AGENT,
+  },
 };
 
 export function appendOf(key: LogKey, after: Head, entries: readonly Entry[]): Append {

@@ -67,7 +67,7 @@ async function largeSession(workspace: WorkspaceId) {
   const { key } = made.first;
   const change = async (command: Command, details = made.details) => {
     const head = (await log.head(key)) ?? expect.fail('no log');
-    const prepared = prepare(key, head, command, stamp);
+    const prepared = prepare(key, head, command, { stamp });
     if (prepared.status !== 'prepared') throw new Error(prepared.status);
     await log.append({ ...prepared.append, ...(details !== made.details && { details }) });
   };

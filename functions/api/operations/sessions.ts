@@ -72,7 +72,7 @@ const create = operation({
     const gone = await writeCopies(world, { workspace, session }, [...given.copies, ...attached.copies]);
     if (gone !== null) return gone;
     const { details, first } = created;
-    const begins = first.state.run === 0 ? null : { key: first.key, run: first.state.run, at: first.at };
+    const begins = first.state.run === 0 ? [] : [{ key: first.key, run: first.state.run, at: first.at }];
     // Kept with the session, because its environment may change or be deleted.
     const packages = packageList(environment.config.packages);
     const storing = world.sessions

@@ -15,7 +15,8 @@ import { createMcpProxy } from '#aws/mcp/mcp-proxy.lambda.ts';
 import { createPreviews } from '#aws/session/previews.dynamodb.ts';
 import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { sha256, createStamp, pause } from '#aws/stamp.ts';
-import { logOf } from '#aws/worlds/sessions.ts';
+import { runPorts } from '#aws/worlds/runs.ts';
+import { sessionTables } from '#aws/worlds/sessions.ts';
 
 export type HarnessWorld = TurnWorld & { readonly journal: FunctionJournal };
 
@@ -24,12 +25,13 @@ export function silenceSetting(env: Env): SilenceSeconds {
 }
 
 export function harnessWorld(env: Env, model: Model): HarnessWorld {
-  const log = logOf(env);
   const dynamodb = createDynamoDb(env);
+  const { log, runs } = runPorts(env, sessionTables(env, dynamodb));
   const records = setting(env, 'RECORDS_TABLE');
   const blobs = createBlobs(env, setting(env, 'CONTENT_BUCKET'));
   return {
     log,
+    runs,
     history: createHistory(log),
     attachedFiles: createAttachedFiles({ blobs }),
     outputs: createOutputRecords(dynamodb, records),

@@ -27,7 +27,6 @@ import { createPolicies } from '#aws/policy/policies.cedar.ts';
 import { createPolicyRecords } from '#aws/policy/policy-records.dynamodb.ts';
 import { createRefreshLeases } from '#aws/vault/refresh-leases.dynamodb.ts';
 import { createSecretReader, createSecretWriter } from '#aws/vault/secret-stores.ts';
-import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
 import { jsonSetting, rateSetting, setting, type Env } from '#aws/settings.ts';
@@ -37,7 +36,7 @@ import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
 import { createTokenEndpoints } from '#aws/vault/token-endpoints.mcp-sdk.ts';
 import { auditOf } from '#aws/worlds/audit.ts';
 import { connectBaseUrl, enterpriseIn } from '#aws/worlds/connect-settings.ts';
-import { sessionTables } from '#aws/worlds/sessions.ts';
+import { logIn, sessionTables } from '#aws/worlds/sessions.ts';
 
 /** For one request to an MCP server. A tool may take long before its first byte; the call's own deadline is shorter. */
 const LIMITS: FetchLimits = { maxBytes: 20_000_000, totalMs: 115_000, idleMs: 90_000, maxRedirects: 3 };
@@ -121,5 +120,5 @@ function outboundTo(env: Env, allowed: 'CONNECT_ALLOW' | 'MCP_ALLOW' = 'MCP_ALLO
 
 function sessionsIn(env: Env, dynamodb: DynamoDBClient) {
   const tables = sessionTables(env, dynamodb);
-  return { log: createSessionLog(tables), sessions: createSessionRecords({ ...tables, plannedSandbox }) };
+  return { log: logIn(tables), sessions: createSessionRecords({ ...tables, plannedSandbox }) };
 }

@@ -2,7 +2,7 @@
 import type { SessionAgent, SessionThreadAgent } from '#contract/agents.ts';
 import { ADVISOR_NAME } from '#contract/multiagent.ts';
 import { listsOf } from '#core/agents/multiagent.ts';
-import { rosterOf } from '#core/agents/roster.ts';
+import { rosterOf } from '#core/tools/roster.ts';
 import { isAsCapable } from '#core/model/capability.ts';
 import { habitsOf } from '#core/model/habits.ts';
 import { refuse, type RequestRefusal } from '#core/ports/errors.ts';

@@ -1,7 +1,7 @@
 /** Whether the MCP servers of a session's agents lie within its environment's networking. */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { Networking } from '#contract/environments.ts';
-import { rosterOf } from '#core/agents/roster.ts';
+import { rosterOf } from '#core/tools/roster.ts';
 import { covers } from '#core/outbound/destination.ts';
 import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 

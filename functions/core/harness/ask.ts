@@ -4,6 +4,7 @@ import { SANDBOX_TOOLS } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
 import { buildRequest } from '#core/harness/context.ts';
 import { leaveOut } from '#core/harness/culprit.ts';
+import { delegationsOf } from '#core/harness/delegations.ts';
 import { queuedMessages, type Slice } from '#core/harness/history.ts';
 import { requestModel, type RequestOutcome, type Purpose } from '#core/harness/model-request.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
@@ -50,7 +51,10 @@ function answering(world: TurnWorld, key: LogKey, before: Slice): Purpose {
       if (crowded !== null) return crowded;
       const rules = toolRules(agentOf(slice.entries), offeredTools(slice.entries));
       const verdicts = await verdictsOf(world, key, { answer, rules });
-      return { do: 'answer', request, answer, rules, ids, verdicts, earlier: earlierBlocks(slice.entries) };
+      const delegates = [...rules.values()].some(({ kind }) => kind === 'delegation');
+      const delegations = delegates ? await delegationsOf(world, key, slice, { answer, rules }) : undefined;
+      const earlier = earlierBlocks(slice.entries);
+      return { do: 'answer', request, answer, rules, ids, verdicts, earlier, ...(delegations && { delegations }) };
     },
     fail: (slice, failure, path) => (failure.verdict === 'refused' ? refused(slice, failure, path) : failure),
     end: preview.end,

@@ -4,8 +4,8 @@
  */
 import type { SessionAgent } from '#contract/agents.ts';
 import { isBlank } from '#contract/content.ts';
-import { eventIn, recordIn, type Entry, type RecordOf } from '#contract/entries.ts';
-import type { OutcomeDefinition } from '#contract/events.ts';
+import { eventIn, recordIn, type Entry, type LogRecord, type RecordOf } from '#contract/entries.ts';
+import type { OutcomeDefinition, ThreadMessage } from '#contract/events.ts';
 import { resultFile } from '#contract/hands.ts';
 import type { EventId } from '#contract/ids.ts';
 import type { ToolName } from '#contract/tools.ts';
@@ -17,7 +17,7 @@ import { nameOf } from '#core/harness/attachments.ts';
 import { modelFields } from '#core/model/habits.ts';
 import { shorten, shownToModel } from '#core/model/shorten.ts';
 import { definitionText, evaluationText } from '#core/harness/outcome-messages.ts';
-import { agentIn, agentOf, guidesOf, offeredTools, toolsIn, withFiles } from '#core/model/slice.ts';
+import { agentIn, agentOf, endsTurnOf, guidesOf, offeredTools, toolsIn, withFiles } from '#core/model/slice.ts';
 
 /** From a slice of the log, which begins where the head's state says, to what the model is asked. */
 export function buildRequest(entries: readonly Entry[]): ModelRequest {
@@ -94,6 +94,7 @@ export function leftOutIn(
   entries: readonly Entry[],
   trying: 'with trials' | 'without trials' = 'with trials',
 ): ReadonlySet<string> {
+  const endsTurn = endsTurnOf(entries);
   const found = new Set<string>();
   let tried: readonly string[] = [];
   for (const entry of entries) {
@@ -106,7 +107,7 @@ export function leftOutIn(
       for (const part of tried) found.add(part);
       tried = [];
     }
-    if (eventIn(entry)?.type === 'session.status_idle') tried = [];
+    if (endsTurn(entry)) tried = [];
     // Another agent has other tools.
     if (agentIn(entry) !== null) for (const part of found) if (part.startsWith(toolPart(''))) found.delete(part);
   }
@@ -122,6 +123,7 @@ interface Conversation {
 
 function conversationIn(entries: readonly Entry[], leftOut: ReadonlySet<string>): Conversation {
   const resultOf = resultsIn(entries);
+  const threadMessages = threadMessagesIn(entries);
   let answered: Said[] = [];
   let said: Said[] = [];
   /** An outcome that no request has read yet: it may come while one is under way, which is answered without it. */
@@ -140,6 +142,10 @@ function conversationIn(entries: readonly Entry[], leftOut: ReadonlySet<string>)
     if (record.kind === 'model.claimed') {
       said.push(...defined);
       defined = [];
+    }
+    if (record.kind === 'message.taken') {
+      const message = threadMessages.get(record.message);
+      if (message !== undefined) said.push(threadMessage(message, leftOut));
     }
     if (record.kind === 'model.answered') {
       answered.push(...inOrder(said), ...answerOf(record, resultOf, leftOut));
@@ -175,6 +181,24 @@ type EventEntry = Extract<Entry, { event: unknown }>;
 function messageOf({ event, files }: EventEntry, leftOut: ReadonlySet<string>): readonly Said[] {
   if ((event.type !== 'user.message' && event.type !== 'system.message') || event.processed_at === null) return [];
   return [{ role: ROLES[event.type], parts: shownParts(event.id, withFiles(event.content, files), leftOut) }];
+}
+
+function threadMessagesIn(entries: readonly Entry[]): ReadonlyMap<EventId, ThreadMessage> {
+  return new Map(
+    entries.flatMap((entry): readonly [EventId, ThreadMessage][] => {
+      const event = eventIn(entry);
+      return event?.type === 'agent.thread_message_received' ? [[event.id, event]] : [];
+    }),
+  );
+}
+
+/** A task is to a child what a user's message is to the primary thread; a report says whose it is. */
+function threadMessage(message: ThreadMessage, leftOut: ReadonlySet<string>): Said {
+  const { id, from_agent_name: name, from_session_thread_id: thread, content } = message;
+  if (name === undefined) return { role: 'user', parts: shownParts(id, content, leftOut) };
+  const text = content.map((block) => block.text).join('\n\n');
+  const report = `Message of the agent ${JSON.stringify(name)} in thread ${thread}, not of the user:\n\n${text}`;
+  return spoken(id, report, leftOut);
 }
 
 /** Before and after a compaction the definition is the same part of the log. */
@@ -327,8 +351,14 @@ function allResults(entries: readonly Entry[]): readonly [EventId, ToolResult][]
   return entries.flatMap((entry) => {
     const agent = agentIn(entry);
     if (agent !== null) fileOf = hasReader(agent) ? resultFile : NO_FILE;
-    return 'event' in entry ? resultOf(entry, fileOf) : [];
+    return 'event' in entry ? resultOf(entry, fileOf) : recordedResult(entry.record);
   });
+}
+
+function recordedResult(record: LogRecord): readonly [EventId, ToolResult][] {
+  if (record.kind !== 'call.answered') return [];
+  const { call, text, isError } = record;
+  return [[call, { content: [{ type: 'text', text }], isError }]];
 }
 
 function hasReader(agent: SessionAgent): boolean {

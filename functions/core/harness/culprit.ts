@@ -3,7 +3,8 @@
  * out, and what was left out when the model answers was to blame: later requests leave it out, too (`context.ts`). When
  * nothing helps, the request was refused for another reason, and all of it comes back.
  */
-import { eventIn, recordIn, type Entry, type RecordOf } from '#contract/entries.ts';
+import { recordIn, type Entry, type RecordOf } from '#contract/entries.ts';
+import { endsTurnOf } from '#core/model/slice.ts';
 import { admitted, blockPart, leftOutIn, toolPart } from '#core/harness/context.ts';
 import { blocksIn, isAttachment, type Admitted, type Part } from '#core/harness/gate.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
@@ -36,9 +37,8 @@ export function leaveOut(entries: readonly Entry[], path: string | null): LeaveO
 
 /** The refusals since the model last answered or the turn began. */
 function refusalsIn(entries: readonly Entry[]): readonly RecordOf<'model.refused'>[] {
-  const start = entries.findLastIndex(
-    (entry) => recordIn(entry)?.kind === 'model.answered' || eventIn(entry)?.type === 'session.status_idle',
-  );
+  const endsTurn = endsTurnOf(entries);
+  const start = entries.findLastIndex((entry) => recordIn(entry)?.kind === 'model.answered' || endsTurn(entry));
   return entries.slice(start + 1).flatMap((entry) => {
     const record = recordIn(entry);
     return record?.kind === 'model.refused' ? [record] : [];

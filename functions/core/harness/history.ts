@@ -4,6 +4,7 @@
  * a longer read and nothing else, and the longest is that of a slice.
  */
 import type { Entry, QueuedEntry } from '#contract/entries.ts';
+import type { QueuedMessage, SessionEvent } from '#contract/events.ts';
 import { LOG_START, positionAfter, type Position } from '#contract/ids.ts';
 import type { Head, LogKey, SessionLog } from '#core/ports/session-log.ts';
 import type { Ports } from '#core/ports/ports.ts';
@@ -100,8 +101,14 @@ export function queuedMessages(slice: Slice): readonly QueuedEntry[] {
   });
 }
 
+const MESSAGES: ReadonlySet<SessionEvent['type']> = new Set<QueuedMessage['type']>([
+  'user.message',
+  'system.message',
+  'agent.thread_message_received',
+]);
+
 function isMessage(entry: Entry): entry is QueuedEntry {
-  return 'event' in entry && (entry.event.type === 'user.message' || entry.event.type === 'system.message');
+  return 'event' in entry && MESSAGES.has(entry.event.type);
 }
 
 function nameOf(key: LogKey): string {

@@ -17,6 +17,7 @@ import type { ModelAnswer, ModelListener, ModelRequest } from '#core/ports/model
 import type { Head, LogKey } from '#core/ports/session-log.ts';
 import { change, prepare } from '#core/session/change.ts';
 import { MAX_FAILURES, type Command, type CommandTo } from '#core/session/commands.ts';
+import { startsBeside } from '#core/session/send.ts';
 import { whileItStands } from '#core/session/watch.ts';
 
 export type RequestOutcome =
@@ -52,7 +53,7 @@ export async function requestModel(
   { slice, purpose, signal }: { readonly slice: Slice; readonly purpose: Purpose; readonly signal: AbortSignal },
 ): Promise<RequestOutcome> {
   const { request, taken } = purpose;
-  const prepared = prepare(key, slice.head, { do: 'claim', request, taken }, world.stamp);
+  const prepared = prepare(key, slice.head, { do: 'claim', request, taken }, world);
   if (prepared.status !== 'prepared') return { status: 'fenced', run: slice.head.state.run };
   const { append: claim } = prepared;
   const cutOff = new AbortController();
@@ -129,7 +130,8 @@ async function appendOutcome(
     heard.status === 'answer'
       ? await purpose.accept(slice, heard.answer)
       : purpose.fail(slice, failureOf(slice, purpose.request, faultOf(heard.error)), fault?.path ?? null);
-  const changed = await change(world, key, slice.head, command);
+  // The threads that an answer begins are started beside its append.
+  const changed = await change({ ...world, store: startsBeside(world) }, key, slice.head, command);
   if (changed.status !== 'changed') return { status: 'fenced', run: slice.head.state.run };
   const after = await sliceAfter(world, key, slice, changed);
   if (command.do === 'answer') return { status: 'answered', slice: after };

@@ -148,7 +148,7 @@ async function endTurn(
   step: Extract<Step, { do: 'await action' | 'give up' }>,
 ): Promise<Slice | null> {
   const command: Command = step.do === 'give up' ? { ...step, taken: queuedMessages(slice) } : step;
-  const prepared = prepare(key, slice.head, command, world.stamp);
+  const prepared = prepare(key, slice.head, command, world);
   if (prepared.status !== 'prepared') return null;
   const appended = await world.log.append(prepared.append);
   return appended.status === 'appended' ? null : world.history.load(key);

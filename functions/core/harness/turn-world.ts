@@ -6,6 +6,7 @@ import type { Ports } from '#core/ports/ports.ts';
 export interface TurnWorld extends Pick<
   Ports,
   | 'log'
+  | 'runs'
   | 'model'
   | 'mcp'
   | 'previews'

@@ -52,6 +52,18 @@ function guidesIn(entry: Entry): Guides | null {
   return { ...(guide === undefined ? {} : { guide }), ...(guides === undefined ? {} : { guides }) };
 }
 
+/** Whether the entry ends a turn of the thread whose slice this is: the primary thread's log tells of its children, too. */
+export function endsTurnOf(entries: readonly Entry[]): (entry: Entry) => boolean {
+  const thread = newest(entries, (entry) => {
+    const record = recordIn(entry);
+    return record?.kind === 'session.created' || record?.kind === 'context.compacted' ? record.thread : null;
+  });
+  return (entry) => {
+    const event = eventIn(entry);
+    return event?.type === 'session.thread_status_idle' && event.session_thread_id === thread;
+  };
+}
+
 /** The last outcome that the session was given; a compaction repeats the one that is active. */
 export function definitionOf(entries: readonly Entry[]): OutcomeDefinition | null {
   return newest(entries, definitionIn);

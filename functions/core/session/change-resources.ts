@@ -88,7 +88,7 @@ async function changeContents<Done extends object>(
     const head = await log.head(key);
     const record = head === null ? null : await sessions.find(workspace, key.session);
     if (head === null || record === null) return null;
-    const prepared = prepare(key, head, { do: 'change contents' }, stamp);
+    const prepared = prepare(key, head, { do: 'change contents' }, { stamp });
     if (prepared.status === 'refused') return refusedRequest(prepared);
     const changed = await next(record.contents?.resources ?? []);
     if (changed === null || isRefusal(changed)) return changed;

@@ -22,7 +22,7 @@ export async function closeForDeletion(
     const at = stamp.now();
     const deleted = event({ id: stamp.eventId(), type: 'session.deleted', processed_at: at });
     const { entries, head: closed } = extended(ended, [deleted]);
-    return { status: 'prepared', append: { key, after: head, entries, state: closed.state, at } };
+    return { status: 'prepared', append: { key, after: head, entries, state: closed.state, at }, beside: [] };
   };
   const changed = await appendDecided(from, closing, (append) => log.append(append));
   return changed.status === 'refused' ? changed : { status: 'closed', head: changed.head };

@@ -3,16 +3,16 @@ import type { SessionAgent } from '#contract/agents.ts';
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry, Guides, HeldFiles, QueuedEntry } from '#contract/entries.ts';
 import type { EventInput, OutcomeDefinition, TurnErrorType } from '#contract/events.ts';
-import type { EventId, Position } from '#contract/ids.ts';
+import type { EventId, Position, ThreadId } from '#contract/ids.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
 import type { Metadata } from '#contract/metadata.ts';
 import type { McpVerdict } from '#contract/mcp-proxy.ts';
-import type { ModelUsage } from '#contract/usage.ts';
+import type { ModelUsage, Usage } from '#contract/usage.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
 import type { ToolRules } from '#core/tools/tool-definitions.ts';
 import type { ContentBlock, ModelAnswer } from '#core/ports/model.ts';
 import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
-import type { Head } from '#core/ports/session-log.ts';
+import type { Head, ThreadDetails } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
 
 export type Command =
@@ -34,6 +34,8 @@ export type Command =
       readonly verdicts: Verdicts;
       /** Blocks of the answer before: this answer may hold results of calls in them. */
       readonly earlier: readonly ContentBlock[];
+      /** What its calls that delegate come to, by the key of each. */
+      readonly delegations?: Delegations;
     }
   /** The summary that a model request asked for: from here on it stands for what was answered before. */
   | {
@@ -119,11 +121,50 @@ export type Command =
   | { readonly do: 'await action' }
   /** `run` goes on under the next number, unless it has already. */
   | { readonly do: 'continue'; readonly run: number; readonly reason: 'long' | 'lost' }
+  /** The primary thread hears what a child's append changes for the session. */
+  | { readonly do: 'hear'; readonly told: Told }
   /** A client's changes of a session: the new values of the fields that differ. */
   | { readonly do: 'update'; readonly changes: SessionChanges }
   /** What the session's sandboxes find changes, by a client's request. */
   | { readonly do: 'change contents' }
-  | { readonly do: 'archive' };
+  | { readonly do: 'archive' }
+  /** A child thread ends for good. */
+  | { readonly do: 'archive thread' };
+
+/** What a child's append tells the primary thread. */
+export interface Told {
+  readonly thread: ThreadId;
+  readonly name: string;
+  /** The child's statuses and questions, and what it was answered, as the session's stream tells them. */
+  readonly copies: readonly Entry[];
+  /** What the child says at the end of its work. Null while it works, and when it is not heard. */
+  readonly report: string | null;
+  /** What it has used since it told last; null while it works. */
+  readonly usage: Usage | null;
+}
+
+/** What one call that delegates comes to, as the harness found out. */
+export type Delegation =
+  /** The message begins a thread, or an advisor's consultation. */
+  | {
+      readonly do: 'begin';
+      readonly thread: ThreadId;
+      readonly agent: SessionAgent;
+      /** The agent as the thread's clients see it. */
+      readonly shown: ThreadDetails['agent'];
+      readonly name: string;
+      readonly guide: string | null;
+      readonly text: string;
+    }
+  /** The message goes to a thread of the session. */
+  | { readonly do: 'follow up'; readonly thread: ThreadId; readonly text: string }
+  /** The agent wants to go on only when the next report has come. */
+  | { readonly do: 'wait' }
+  /** Known without any change of the session: a list, or what is wrong with the call. */
+  | { readonly do: 'tell'; readonly text: string; readonly isError: boolean };
+
+/** By the key of each call (`decide-answer.ts`). */
+export type Delegations = ReadonlyMap<string, Delegation>;
 
 /** Of a call of the grader, in the provider's words. */
 export type ToolResult = ContentBlock & { readonly type: 'tool_result' };
@@ -186,15 +227,31 @@ export interface Decided {
   readonly status: 'decided';
   readonly entries: readonly Entry[];
   readonly head: Head;
+  /** What changes in other threads of the session with it; each thread once. */
+  readonly beside: readonly Beside[];
 }
 
+export interface Beside {
+  readonly thread: ThreadId;
+  /** Null for a thread that begins. */
+  readonly after: Head | null;
+  readonly entries: readonly Entry[];
+  readonly head: Head;
+  /** Of a thread that begins. */
+  readonly details?: ThreadDetails;
+}
+
+/** The heads of other threads that a command may change, as far as they are known. */
+export type OtherHeads = ReadonlyMap<ThreadId, Head>;
+export const NO_OTHERS: OtherHeads = new Map();
+
 export function decided(from: Head, entries: readonly Entry[] = []): Decided {
-  return { status: 'decided', entries, head: entries.length === 0 ? from : fold(from, entries) };
+  return { status: 'decided', entries, head: entries.length === 0 ? from : fold(from, entries), beside: [] };
 }
 
 /** The same decision with further entries, which were decided on the head that it leads to. */
-export function extended({ entries, head }: Decided, more: readonly Entry[]): Decided {
-  return { ...decided(head, more), entries: [...entries, ...more] };
+export function extended({ entries, head, beside }: Decided, more: readonly Entry[]): Decided {
+  return { ...decided(head, more), entries: [...entries, ...more], beside };
 }
 
 export type Decision = Decided | Refusal;

@@ -3,12 +3,21 @@ import type { Entry, SessionState } from '#contract/entries.ts';
 import type { EventId, Instant } from '#contract/ids.ts';
 import type { StopDetails, StopReason } from '#contract/events.ts';
 import type { McpVerdict } from '#contract/mcp-proxy.ts';
+import { ADVISOR_NAME } from '#contract/multiagent.ts';
 import type { ToolRule } from '#core/tools/tool-definitions.ts';
 import { exceededTokens, usedTokens, WINDOW_EXCEEDED } from '#core/model/room.ts';
 import type { ContentBlock, ModelAnswer } from '#core/ports/model.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
-import { decided, extended, type CommandTo, type Decided } from '#core/session/commands.ts';
+import {
+  decided,
+  extended,
+  type CommandTo,
+  type Decided,
+  type Delegation,
+  type Delegations,
+} from '#core/session/commands.ts';
+import { delegate, type Delegating, type DelegatingCall } from '#core/session/delegate.ts';
 import { endOfRequest, endTurn, event, goIdle, requiresAction, resultOf } from '#core/session/entries.ts';
 import { permissionOf } from '#core/session/permission.ts';
 import { serverCalls, type ServerCall } from '#core/session/server-calls.ts';
@@ -21,6 +30,7 @@ type Answer = CommandTo<'answer'>;
 
 interface ToolCall {
   readonly id: EventId;
+  readonly key: string;
   readonly providerId: string;
   readonly name: string;
   readonly input: Record<string, unknown>;
@@ -32,35 +42,63 @@ interface ToolCall {
   readonly denial: string | null;
 }
 
-export function decideAnswer(head: Head, command: Answer, stamp: Stamp): Decided {
+export function decideAnswer(head: Head, command: Answer, { stamp, others }: Delegating): Decided {
   const { state } = head;
   // Another attempt closed this request and owns the turn now.
   if (state.request?.id !== command.request) return decided(head);
   const now = stamp.now();
-  const calls = toolCalls(command, stamp);
+  const made = toolCalls(command, stamp);
+  const calls = made.filter(({ rule }) => rule?.kind !== 'delegation');
   const said = decided(head, [
-    { record: answered(state, command, calls, now) },
+    { record: answered(state, command, made, now) },
     ...spoken(command, now),
     ...serverCalls(command.answer.blocks, command.earlier).flatMap((call) => served(call, stamp)),
     ...calls.map((call) => toolUse(call, now)),
     endOfRequest(command.request, { isError: false, usage: command.answer.usage }, stamp),
     ...calls.flatMap((call) => (call.denial === null ? [] : [denied(call, call.denial, stamp)])),
   ]);
-  return extended(said, ending(said.head.state, command.answer, stamp));
+  const delegating = delegatingCalls(made, command);
+  const delegated = delegating.reduce((before, call) => delegate(before, call, { stamp, others }), said);
+  return extended(delegated, ending(delegated.head.state, command, stamp));
+}
+
+const UNKNOWN: Delegation = { do: 'tell', text: 'This call could not be read.', isError: true };
+
+/** The threads begin before the agent waits for one of them. */
+function delegatingCalls(calls: readonly ToolCall[], { delegations }: Answer): readonly DelegatingCall[] {
+  const delegating = calls.flatMap(({ id, key, rule, denial }): readonly DelegatingCall[] => {
+    if (rule?.kind !== 'delegation') return [];
+    const delegation = denial === null ? delegations?.get(key) : ({ do: 'tell', text: denial, isError: true } as const);
+    return [{ id, delegation: delegation ?? UNKNOWN }];
+  });
+  return delegating.toSorted((one, other) => Number(isWait(one)) - Number(isWait(other)));
+}
+
+function isWait({ delegation }: DelegatingCall): boolean {
+  return delegation.do === 'wait';
 }
 
 /** Stop reasons of answers that the model has to continue; after the second one when there is room again. */
 const UNFINISHED: ReadonlySet<string> = new Set(['pause_turn', WINDOW_EXCEEDED]);
 
 /** The end of the turn; no entries while a hand or the model has to go on. */
-function ending(state: SessionState, answer: ModelAnswer, stamp: Stamp): readonly Entry[] {
+function ending(state: SessionState, { answer, delegations }: Answer, stamp: Stamp): readonly Entry[] {
   if (readyCalls(state).length > 0) return [];
   const blocked = blockedCalls(state);
   if (blocked.length > 0) return goIdle(state, requiresAction(blocked), stamp);
+  if (awaitsReport(state, delegations)) return endTurn(state, { reason: { type: 'end_turn' }, details: null }, stamp);
   // The model reads why its calls were denied, unless it refuses to go on.
   const calledInVain = answer.stopReason !== 'refusal' && answer.blocks.some((block) => block.type === 'tool_use');
   if (calledInVain || hasInput(state) || UNFINISHED.has(answer.stopReason)) return [];
   return endTurn(state, stopOf(answer), stamp);
+}
+
+/** The agent asked for the next report, or for advice: its turn ends, and what it waits for begins the next one. */
+function awaitsReport(state: SessionState, delegations: Delegations | undefined): boolean {
+  if (delegations === undefined || (state.team?.busy ?? []).length === 0 || hasInput(state)) return false;
+  return [...delegations.values()].some(
+    (delegation) => delegation.do === 'wait' || (delegation.do === 'begin' && delegation.name === ADVISOR_NAME),
+  );
 }
 
 function answered(state: SessionState, command: Answer, calls: readonly ToolCall[], at: Instant) {
@@ -130,6 +168,7 @@ function toolCall({ key, block }: WrittenCall, command: Answer, stamp: Stamp): T
   const verdict = command.verdicts.get(key);
   return {
     id: verdict?.id ?? stamp.eventId(),
+    key,
     providerId: String(block['id']),
     name,
     input: isRecord(block['input']) ? block['input'] : {},
@@ -180,6 +219,7 @@ function toolUse(call: ToolCall, now: Instant): Entry {
     case 'custom':
       if (denial === null) return event({ ...use, type: 'agent.custom_tool_use' });
       return event({ ...use, type: 'agent.tool_use', evaluated_permission: 'deny' });
+    case 'delegation':
     case undefined:
       return event({ ...use, type: 'agent.tool_use', evaluated_permission: 'deny' });
     default:

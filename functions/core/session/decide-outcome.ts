@@ -13,7 +13,7 @@ import {
 } from '#core/session/commands.ts';
 import { endOfOutcome, endOfRequest, endTurn, event } from '#core/session/entries.ts';
 import { bytesOf } from '#core/session/outcomes.ts';
-import { blockedCalls, hasInput, isActive } from '#core/session/waiting.ts';
+import { awaitedCalls, hasInput, isAtWork } from '#core/session/waiting.ts';
 
 /** One item holds the descriptions and explanations of a session, and one query reads it with all else: at most 1 MB. */
 export const MAX_OUTCOMES = 20;
@@ -39,9 +39,9 @@ export function acceptDefinition(
   if (state.outcome !== undefined) {
     return refused(`the outcome ${state.outcome.id} is not evaluated yet: wait for its end, or send user.interrupt`);
   }
-  const blocked = isActive(state) ? [] : blockedCalls(state);
-  if (blocked.length > 0) {
-    const ids = blocked.map((call) => call.id).join(', ');
+  const awaited = isAtWork(state) ? [] : awaitedCalls(state);
+  if (awaited.length > 0) {
+    const ids = awaited.join(', ');
     return refused(`the session requires action on ${ids}: answer these, or send user.interrupt first`);
   }
   const { count, bytes } = state.outcomes ?? { count: 0, bytes: 0 };

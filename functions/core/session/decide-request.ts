@@ -15,7 +15,7 @@ import {
   threadOf,
 } from '#core/session/entries.ts';
 import { NO_MODEL_USAGE } from '#core/session/usage.ts';
-import { hasInput, isActive } from '#core/session/waiting.ts';
+import { hasInput, isActive, sessionStatus } from '#core/session/waiting.ts';
 
 export function decideClaim(head: Head, command: CommandTo<'claim'>, stamp: Stamp): Decision {
   const { state } = head;
@@ -49,7 +49,18 @@ export function decideCompacted(head: Head, command: CommandTo<'compacted'>, sta
   const now = stamp.now();
   return decided(head, [
     endOfRequest(request, { isError: false, usage }, stamp),
-    { record: { kind: 'context.compacted', request, at: now, summary, agent, ...guides, ...outcome } },
+    {
+      record: {
+        kind: 'context.compacted',
+        request,
+        at: now,
+        thread: state.thread,
+        summary,
+        agent,
+        ...guides,
+        ...outcome,
+      },
+    },
     event({ id: stamp.eventId(), type: 'agent.thread_context_compacted', processed_at: now }),
   ]);
 }
@@ -113,8 +124,9 @@ export function decideGiveUp(head: Head, command: CommandTo<'give up'>, stamp: S
 function reschedule(state: SessionState, stamp: Stamp): readonly Entry[] {
   if (state.status === 'rescheduling') return [];
   const now = stamp.now();
+  const isSession = state.parent === undefined && sessionStatus({ ...state, status: 'rescheduling' }) !== 'running';
   return [
     event({ id: stamp.eventId(), type: 'session.thread_status_rescheduled', processed_at: now, ...threadOf(state) }),
-    event({ id: stamp.eventId(), type: 'session.status_rescheduled', processed_at: now }),
+    ...(isSession ? [event({ id: stamp.eventId(), type: 'session.status_rescheduled', processed_at: now })] : []),
   ];
 }

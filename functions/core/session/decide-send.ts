@@ -6,7 +6,7 @@
 import { filesIn, type ToolContent } from '#contract/content.ts';
 import type { Entry, HeldFile, HeldFiles, OpenCall, SessionState } from '#contract/entries.ts';
 import type { EventInput } from '#contract/events.ts';
-import type { EventId, FileId } from '#contract/ids.ts';
+import type { EventId, FileId, ThreadId } from '#contract/ids.ts';
 import { habitsOf } from '#core/model/habits.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
@@ -16,11 +16,21 @@ import {
   type CommandTo,
   type Decided,
   type Decision,
+  type OtherHeads,
   type Refusal,
 } from '#core/session/commands.ts';
 import { acceptDefinition } from '#core/session/decide-outcome.ts';
-import { afterWaiting, closeRequest, event, goIdle, leaveOutcome, resultOf } from '#core/session/entries.ts';
-import { blockedCalls, isActive } from '#core/session/waiting.ts';
+import {
+  afterWaiting,
+  closeRequest,
+  event,
+  goIdle,
+  leaveOutcome,
+  resultOf,
+  sessionIdle,
+} from '#core/session/entries.ts';
+import { hearing, joined, toldBy, withChild } from '#core/session/tell.ts';
+import { awaitedCalls, isActive, isAtWork } from '#core/session/waiting.ts';
 
 type InputOf<Type extends EventInput['type']> = Extract<EventInput, { type: Type }>;
 
@@ -31,14 +41,18 @@ const MAX_QUEUED_CHARS = 20_000_000;
 /** The API's own words. */
 const INTERRUPTED = 'Tool execution was interrupted before completion. Please retry.';
 
-export function decideSend(head: Head, { events: inputs, files }: CommandTo<'send'>, stamp: Stamp): Decision {
+export function decideSend(
+  head: Head,
+  { events: inputs, files }: CommandTo<'send'>,
+  { stamp, others }: { readonly stamp: Stamp; readonly others: OtherHeads },
+): Decision {
   if (head.state.status === 'terminated') {
     return { status: 'refused', message: 'the session is terminated and accepts no further events' };
   }
   let accepted = decided(head);
   for (const [index, input] of inputs.entries()) {
     const field = `events.${index}`;
-    const next = accept({ before: accepted, field, inputs, index, files, stamp }, input);
+    const next = accept({ before: accepted, field, inputs, index, files, stamp, others }, input);
     if (next.status === 'refused') return next;
     accepted = next;
   }
@@ -53,13 +67,57 @@ interface Accepting {
   readonly index: number;
   readonly files: HeldFiles | undefined;
   readonly stamp: Stamp;
+  readonly others: OtherHeads;
 }
 
+/** Events to a child change its log, and the primary thread's tells of that. */
 function accept(accepting: Accepting, input: EventInput): Decision {
-  const thread = 'session_thread_id' in input ? (input.session_thread_id ?? null) : null;
-  if (thread !== null && thread !== accepting.before.head.state.thread) {
-    return refused(`${accepting.field}.session_thread_id`, 'there is no such thread in this session');
+  const { before, field, stamp } = accepting;
+  const own = before.head.state.thread;
+  const named = threadNamed(input);
+  const child = childOf(before.head.state, input);
+  if (named !== null && named !== (child ?? own)) {
+    return refused(`${field}.session_thread_id`, 'there is no such thread in this session');
   }
+  if (child === null) return acceptOwn(accepting, input);
+  const after = headOf(accepting, child);
+  if (after === null) return refused(`${field}.session_thread_id`, 'there is no such thread in this session');
+  const taken = acceptOwn({ ...accepting, before: decided(after) }, input);
+  if (taken.status === 'refused') return taken;
+  const { entries, head } = extended(taken, afterWaiting(after.state, taken.head.state, stamp));
+  return withChild(before, { thread: child, after, entries, head }, stamp);
+}
+
+/** As the events before this one leave it. */
+function headOf({ before, others }: Accepting, child: ThreadId): Head | null {
+  return before.beside.find(({ thread }) => thread === child)?.head ?? others.get(child) ?? null;
+}
+
+function threadNamed(input: EventInput): ThreadId | null {
+  return 'session_thread_id' in input ? (input.session_thread_id ?? null) : null;
+}
+
+/** The child that an event is for: the one it names, or whose call it answers. Null for the thread of this log. */
+export function childOf({ thread, team }: SessionState, input: EventInput): ThreadId | null {
+  switch (input.type) {
+    case 'user.interrupt': {
+      const named = input.session_thread_id ?? thread;
+      return named === thread ? null : named;
+    }
+    case 'user.tool_confirmation':
+      return asking(team, input.tool_use_id);
+    case 'user.custom_tool_result':
+      return asking(team, input.custom_tool_use_id);
+    default:
+      return null;
+  }
+}
+
+function asking(team: SessionState['team'], call: EventId): ThreadId | null {
+  return team?.busy.find(({ calls }) => calls.includes(call))?.thread ?? null;
+}
+
+function acceptOwn(accepting: Accepting, input: EventInput): Decision {
   switch (input.type) {
     case 'user.message':
       return acceptMessage(accepting, input);
@@ -80,9 +138,9 @@ function accept(accepting: Accepting, input: EventInput): Decision {
 
 function acceptMessage(accepting: Accepting, input: InputOf<'user.message'>): Decision {
   const { state } = accepting.before.head;
-  const blocked = isActive(state) ? [] : blockedCalls(state);
-  if (blocked.length > 0) {
-    const ids = blocked.map((call) => call.id).join(', ');
+  const awaited = isAtWork(state) ? [] : awaitedCalls(state);
+  if (awaited.length > 0) {
+    const ids = awaited.join(', ');
     return refused(
       accepting.field,
       `the session requires action on ${ids}: answer these, or send user.interrupt first`,
@@ -119,7 +177,12 @@ function acceptSystemMessage(accepting: Accepting, input: InputOf<'system.messag
   return enqueued(accepting, input);
 }
 
-function acceptInterrupt({ before, stamp }: Accepting, input: InputOf<'user.interrupt'>): Decision {
+/** An interrupt that names no thread ends the work of all: the children's first, so that the session rests once. */
+function acceptInterrupt(accepting: Accepting, input: InputOf<'user.interrupt'>): Decision {
+  const { stamp } = accepting;
+  const isOfAll = (input.session_thread_id ?? null) === null;
+  const before = isOfAll ? interruptChildren(accepting, input) : accepting.before;
+  const hasStopped = before !== accepting.before;
   const { state } = before.head;
   const thread = input.session_thread_id ?? null;
   const interrupt = {
@@ -136,8 +199,24 @@ function acceptInterrupt({ before, stamp }: Accepting, input: InputOf<'user.inte
   // A session that waited, and has its last call answered in this request, is about to run: that turn ends, too.
   const rests = !isActive(state) && state.calls.length === 0 && state.stopReason?.type !== 'requires_action';
   // An outcome that was defined in this request ends without having begun.
-  if (rests) return extended(applied, leaveOutcome(applied.head.state.outcome, 'end_turn', stamp));
-  return extended(applied, goIdle(applied.head.state, { type: 'end_turn' }, stamp));
+  const left = extended(applied, leaveOutcome(applied.head.state.outcome, 'end_turn', stamp));
+  if (!rests) return extended(left, goIdle(left.head.state, { type: 'end_turn' }, stamp));
+  return hasStopped ? extended(left, sessionIdle(left.head.state, stamp)) : left;
+}
+
+/** What they report begins no run: it waits for the user's next message. */
+function interruptChildren(accepting: Accepting, input: InputOf<'user.interrupt'>): Decided {
+  const { before, stamp } = accepting;
+  const { busy = [] } = before.head.state.team ?? {};
+  return busy.reduce((done, { thread }) => {
+    const after = headOf({ ...accepting, before: done }, thread);
+    if (after === null) return done;
+    const ended = acceptInterrupt({ ...accepting, before: decided(after) }, input);
+    if (ended.status === 'refused') return done;
+    const child = { thread, after, entries: ended.entries, head: ended.head };
+    const told = toldBy(after.state, { entries: ended.entries, state: ended.head.state });
+    return joined(done, child, told === null ? [] : hearing(done.head.state, told, stamp));
+  }, before);
 }
 
 function acceptConfirmation({ before, field, stamp }: Accepting, input: InputOf<'user.tool_confirmation'>): Decision {

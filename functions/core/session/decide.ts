@@ -1,8 +1,17 @@
 /** The rules of a session: from a head and a command to entries. Pure, with time and ids from the stamp. */
-import type { Entry } from '#contract/entries.ts';
+import type { Entry, SessionState } from '#contract/entries.ts';
+import type { ThreadId } from '#contract/ids.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
-import { decided, extended, type Command, type CommandTo, type Decision } from '#core/session/commands.ts';
+import {
+  decided,
+  extended,
+  NO_OTHERS,
+  type Command,
+  type CommandTo,
+  type Decision,
+  type OtherHeads,
+} from '#core/session/commands.ts';
 import {
   afterWaiting,
   completeTurn,
@@ -18,17 +27,38 @@ import { decideAnswer } from '#core/session/decide-answer.ts';
 import { decideDecline, decideListed, decideResume, decideSuspend } from '#core/session/decide-mcp.ts';
 import { decideGraded } from '#core/session/decide-outcome.ts';
 import { decideClaim, decideCompacted, decideFail, decideGiveUp } from '#core/session/decide-request.ts';
-import { decideSend } from '#core/session/decide-send.ts';
-import { blockedCalls, hasInput, isActive, readyCalls } from '#core/session/waiting.ts';
+import { childOf, decideSend } from '#core/session/decide-send.ts';
+import { decideHear } from '#core/session/tell.ts';
+import { blockedCalls, hasInput, isActive, isAtWork, readyCalls } from '#core/session/waiting.ts';
 
-export function decide(head: Head, command: Command, stamp: Stamp): Decision {
+/** The threads, beside that of the state, that a command may change. */
+export function threadsOf(state: SessionState, command: Command): readonly ThreadId[] {
+  switch (command.do) {
+    case 'send': {
+      const isOfAll = command.events.some(
+        (input) => input.type === 'user.interrupt' && input.session_thread_id == null,
+      );
+      const named = command.events.flatMap((input) => childOf(state, input) ?? []);
+      return [...named, ...(isOfAll ? (state.team?.busy ?? []).map(({ thread }) => thread) : [])];
+    }
+    case 'answer':
+      return [...(command.delegations ?? new Map()).values()].flatMap((delegation) =>
+        delegation.do === 'follow up' ? [delegation.thread] : [],
+      );
+    default:
+      return [];
+  }
+}
+
+/** `others` are the heads of the threads that `threadsOf` names. */
+export function decide(head: Head, command: Command, stamp: Stamp, others: OtherHeads = NO_OTHERS): Decision {
   switch (command.do) {
     case 'send':
-      return decideSend(head, command, stamp);
+      return decideSend(head, command, { stamp, others });
     case 'claim':
       return decideClaim(head, command, stamp);
     case 'answer':
-      return decideAnswer(head, command, stamp);
+      return decideAnswer(head, command, { stamp, others });
     case 'compacted':
       return decideCompacted(head, command, stamp);
     case 'graded':
@@ -59,6 +89,10 @@ export function decide(head: Head, command: Command, stamp: Stamp): Decision {
       return decideChangeContents(head, stamp);
     case 'archive':
       return decideArchive(head, stamp);
+    case 'hear':
+      return decideHear(head, command, stamp);
+    case 'archive thread':
+      return decideArchiveThread(head, stamp);
     default:
       return command satisfies never;
   }
@@ -99,7 +133,7 @@ function decideUpdate(head: Head, { changes }: CommandTo<'update'>, stamp: Stamp
   if (state.status === 'terminated') {
     return { status: 'refused', message: 'the session is terminated and cannot be changed any more' };
   }
-  if (changes.agent !== undefined && isActive(state)) {
+  if (changes.agent !== undefined && isAtWork(state)) {
     return { status: 'refused', field: 'agent', message: 'the session is running: wait until it is idle' };
   }
   const { title, metadata, agent } = changes;
@@ -134,12 +168,25 @@ function decideContinue(head: Head, command: CommandTo<'continue'>, stamp: Stamp
 
 function decideArchive(head: Head, stamp: Stamp): Decision {
   const { state } = head;
-  if (isActive(state)) return { status: 'refused', message: 'the session is running: wait until it is idle' };
+  if (isAtWork(state)) return { status: 'refused', message: 'the session is running: wait until it is idle' };
   if (state.status === 'terminated') return decided(head);
   const now = stamp.now();
   return decided(head, [
     ...leaveOutcome(state.outcome, 'end_turn', stamp),
     event({ id: stamp.eventId(), type: 'session.thread_status_terminated', processed_at: now, ...threadOf(state) }),
     event({ id: stamp.eventId(), type: 'session.status_terminated', processed_at: now }),
+  ]);
+}
+
+/** A child that waits for its client or a person ends without an answer; its report says so. */
+function decideArchiveThread(head: Head, stamp: Stamp): Decision {
+  const { state } = head;
+  if (isActive(state)) {
+    return { status: 'refused', message: 'the thread is running: wait until it is idle, or interrupt it' };
+  }
+  if (state.status === 'terminated') return decided(head);
+  const now = stamp.now();
+  return decided(head, [
+    event({ id: stamp.eventId(), type: 'session.thread_status_terminated', processed_at: now, ...threadOf(state) }),
   ]);
 }

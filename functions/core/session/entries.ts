@@ -9,28 +9,44 @@ import type {
   StopReason,
   TurnErrorType,
 } from '#contract/events.ts';
-import type { EventId, Instant } from '#contract/ids.ts';
-import type { ModelUsage, Usage } from '#contract/usage.ts';
+import type { EventId } from '#contract/ids.ts';
+import { ADVISOR_NAME } from '#contract/multiagent.ts';
+import type { ModelUsage } from '#contract/usage.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
-import { NO_MODEL_USAGE } from '#core/session/usage.ts';
-import { blockedCalls, hasInput, isActive } from '#core/session/waiting.ts';
+import { NO_MODEL_USAGE, sessionUsage } from '#core/session/usage.ts';
+import { blockedCalls, hasInput, isActive, isAtWork, sessionStatus } from '#core/session/waiting.ts';
 
 export function event(body: SessionEvent): Entry {
   return { event: body };
 }
 
 export function beginRunning(state: SessionState, stamp: Stamp): readonly Entry[] {
-  const now = stamp.now();
   return [
-    event({ id: stamp.eventId(), type: 'session.status_running', processed_at: now }),
-    event({ id: stamp.eventId(), type: 'session.thread_status_running', processed_at: now, ...threadOf(state) }),
+    ...sessionRunning(state, stamp),
+    event({
+      id: stamp.eventId(),
+      type: 'session.thread_status_running',
+      processed_at: stamp.now(),
+      ...threadOf(state),
+    }),
   ];
 }
 
-/** Each queued message appears a second time when the agent takes it. */
+/** A thread of the session begins to run: the session does, unless another thread runs. */
+export function sessionRunning(state: SessionState, stamp: Stamp): readonly Entry[] {
+  if (state.parent !== undefined || sessionStatus(state) === 'running') return [];
+  return [event({ id: stamp.eventId(), type: 'session.status_running', processed_at: stamp.now() })];
+}
+
+/** Each queued message of a client appears a second time when the agent takes it. */
 export function take(messages: readonly QueuedEntry[], stamp: Stamp): readonly Entry[] {
-  return messages.map((entry) => ({ ...entry, event: { ...entry.event, processed_at: stamp.now() } }));
+  return messages.map((entry): Entry => {
+    const { event: message } = entry;
+    return message.type === 'agent.thread_message_received'
+      ? { record: { kind: 'message.taken', message: message.id, at: stamp.now() } }
+      : { ...entry, event: { ...message, processed_at: stamp.now() } };
+  });
 }
 
 /** Closes the request that an earlier attempt left open: that attempt died, or will lose its next append. */
@@ -94,8 +110,9 @@ function errorEvent(stamp: Stamp, error: SessionErrorBody): Entry {
 }
 
 /**
- * Thread idle, usage, session idle: the end of a turn. `state` is the state before them, the turn's usage folded in. An
- * outcome that is active ends too, except while a client or a person has to act: no turn would work on it any more.
+ * Thread idle, and where no other thread is at work usage and session idle: the end of a turn. `state` is the state before
+ * them, the turn's usage folded in. An outcome that is active ends too, except while a client or a person has to act, or
+ * another thread is busy, whose report begins the next turn: no turn would work on it any more.
  */
 export function goIdle(
   state: SessionState,
@@ -103,13 +120,54 @@ export function goIdle(
   stamp: Stamp,
   details: StopDetails = null,
 ): readonly Entry[] {
-  const now = stamp.now();
   const stop = { stop_reason: reason, stop_details: details };
+  const isAwaited = reason.type === 'end_turn' && (state.team?.busy ?? []).length > 0;
   return [
-    ...leaveOutcome(state.outcome, reason.type, stamp),
-    event({ id: stamp.eventId(), type: 'session.thread_status_idle', processed_at: now, ...threadOf(state), ...stop }),
-    event({ id: stamp.eventId(), type: 'session.usage', processed_at: now, usage: usageAt(state, now), budget: null }),
-    event({ id: stamp.eventId(), type: 'session.status_idle', processed_at: now, ...stop }),
+    ...(isAwaited ? [] : leaveOutcome(state.outcome, reason.type, stamp)),
+    event({
+      id: stamp.eventId(),
+      type: 'session.thread_status_idle',
+      processed_at: stamp.now(),
+      ...threadOf(state),
+      ...stop,
+    }),
+    ...(state.parent !== undefined && state.agentName === ADVISOR_NAME ? threadTerminated(state, stamp) : []),
+    ...sessionIdle({ ...state, status: 'idle', stopReason: reason }, stamp, details),
+  ];
+}
+
+/** An advisor is asked once. */
+function threadTerminated(state: SessionState, stamp: Stamp): readonly Entry[] {
+  const type = 'session.thread_status_terminated';
+  return [event({ id: stamp.eventId(), type, processed_at: stamp.now(), ...threadOf(state) })];
+}
+
+/**
+ * Usage and session idle, after the statuses of threads; nothing while a thread is at work. What the session waits for are
+ * the calls of all threads; without any, its stop reason is that of the primary thread.
+ */
+export function sessionIdle(state: SessionState, stamp: Stamp, details: StopDetails = null): readonly Entry[] {
+  if (state.parent !== undefined || isAtWork(state)) return [];
+  const now = stamp.now();
+  const own = state.stopReason?.type === 'requires_action' ? state.stopReason.event_ids : [];
+  const awaited = [...own, ...(state.team?.busy ?? []).flatMap(({ calls }) => calls)];
+  const reason: StopReason =
+    awaited.length > 0 ? { type: 'requires_action', event_ids: awaited } : (state.stopReason ?? { type: 'end_turn' });
+  return [
+    event({
+      id: stamp.eventId(),
+      type: 'session.usage',
+      processed_at: now,
+      usage: sessionUsage(state, now),
+      budget: null,
+    }),
+    event({
+      id: stamp.eventId(),
+      type: 'session.status_idle',
+      processed_at: now,
+      stop_reason: reason,
+      stop_details: reason.type === 'refusal' ? details : null,
+    }),
   ];
 }
 
@@ -126,8 +184,10 @@ export function endTurn(state: SessionState, end: TurnEnd, stamp: Stamp): readon
 
 /** The grader looks at what the agent did for an outcome; without one the session is idle. */
 export function completeTurn(state: SessionState, { reason, details }: TurnEnd, stamp: Stamp): readonly Entry[] {
-  const { outcome } = state;
-  if (outcome === undefined || reason.type !== 'end_turn') return goIdle(state, reason, stamp, details);
+  const { outcome, team } = state;
+  // What other agents are still at work on is judged when they have reported.
+  const isAwaited = (team?.busy ?? []).length > 0;
+  if (outcome === undefined || isAwaited || reason.type !== 'end_turn') return goIdle(state, reason, stamp, details);
   const { id, iteration } = outcome;
   const start = { id: stamp.eventId(), type: 'span.outcome_evaluation_start', processed_at: stamp.now() } as const;
   return [event({ ...start, outcome_id: id, iteration })];
@@ -181,13 +241,6 @@ export function endOfOutcome(
 
 export function requiresAction(calls: readonly { readonly id: EventId }[]): StopReason {
   return { type: 'requires_action', event_ids: calls.map((call) => call.id) };
-}
-
-/** Usage with the seconds of the running stretch that ends now. */
-function usageAt(state: SessionState, now: Instant): Usage {
-  if (state.runningSince === null) return state.usage;
-  const seconds = Math.max(0, Date.parse(now) - Date.parse(state.runningSince)) / 1000;
-  return { ...state.usage, active_seconds: state.usage.active_seconds + seconds };
 }
 
 export function threadOf(state: SessionState) {

@@ -1,16 +1,17 @@
 /** The fold: one entry and the state before it make the state after it. */
 import type { Entry, HeldFiles, LogRecord, RecordOf, SessionState } from '#contract/entries.ts';
-import { FIRST_POSITION, LOG_START, positionAfter, type Position } from '#contract/ids.ts';
-import type { EventOf, QueuedMessage } from '#contract/events.ts';
+import { FIRST_POSITION, LOG_START, Position, positionAfter, type ThreadId } from '#contract/ids.ts';
+import type { EventOf, QueuedMessage, SessionEvent, SystemMessage, UserMessage } from '#contract/events.ts';
 import { exceededTokens, estimateTokens } from '#core/model/room.ts';
 import { shownToModel } from '#core/model/shorten.ts';
 import { withFiles } from '#core/model/slice.ts';
 import type { ContentBlock } from '#core/ports/model.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import { defined, evaluated, evaluating, graded, reading, spent } from '#core/session/outcomes.ts';
-import { answered, compacted, listed, addUsage, countWebUse, NO_USAGE } from '#core/session/usage.ts';
+import { answered, compacted, listed, addUsage, countWebUse, NO_USAGE, plusSeconds } from '#core/session/usage.ts';
 import { withLargeResult } from '#core/session/large-results.ts';
 import { close, open, release, suspend } from '#core/session/open-calls.ts';
+import { answeredChild, asked, childStatus, created, sessionRests, sessionRuns, used } from '#core/session/team.ts';
 
 /** Events that one turn adds to an execution's history: measured on the state machine, rounded up. */
 const TURN_HISTORY_EVENTS = 12;
@@ -39,6 +40,7 @@ function begin(record: RecordOf<'session.created'>): SessionState {
     status: 'idle',
     workspace: record.workspace,
     thread: record.thread,
+    ...(record.parent === undefined ? {} : { parent: record.parent }),
     agentName: record.agent.name,
     model: record.agent.model.id,
     agentPosition: FIRST_POSITION,
@@ -101,7 +103,12 @@ function evolveRecord(state: SessionState, record: LogRecord, position: Position
     }
     case 'turn.harvested':
       return harvested(state, record);
+    case 'message.taken':
+      return takeThreadMessage(state, record);
+    case 'thread.used':
+      return used(state, record);
     case 'session.created':
+    case 'call.answered':
     case 'model.claimed':
     case 'model.refused':
       return state;
@@ -111,10 +118,14 @@ function evolveRecord(state: SessionState, record: LogRecord, position: Position
 }
 
 function evolveEvent(state: SessionState, { event, files }: EventEntry, position: Position): SessionState {
+  const child = copiedFrom(event);
+  if (child !== null) return evolveCopy(state, child, event);
   switch (event.type) {
     case 'user.message':
     case 'system.message':
       return queueOrTake(state, { event, files }, position);
+    case 'agent.thread_message_received':
+      return queue(state, { event, files }, position);
     case 'user.tool_confirmation':
       return event.processed_at === null || event.result === 'deny'
         ? state
@@ -148,31 +159,37 @@ function evolveEvent(state: SessionState, { event, files }: EventEntry, position
       return evaluating(state, event);
     case 'span.outcome_evaluation_end':
       return evaluated(state, event, position);
+    case 'session.thread_created':
+      return created(state);
+    case 'session.thread_status_running':
+      return isOwn(state, event) ? run(state, event) : childStatus(state, event);
+    case 'session.thread_status_idle':
+      return isOwn(state, event) ? rest(state, event) : childStatus(state, event);
+    case 'session.thread_status_rescheduled':
+      return isOwn(state, event) ? { ...state, status: 'rescheduling' } : childStatus(state, event);
+    case 'session.thread_status_terminated':
+      return isOwn(state, event) ? { ...state, status: 'terminated', runningSince: null } : childStatus(state, event);
     case 'session.status_running':
-      return run(state, event);
+      return state.team === undefined ? state : sessionRuns(state, event.processed_at);
     case 'session.status_idle':
-      return rest(state, event);
-    case 'session.status_rescheduled':
-      return { ...state, status: 'rescheduling' };
     case 'session.status_terminated':
-      return { ...state, status: 'terminated', runningSince: null };
+      return state.team === undefined ? state : sessionRests(state, event.processed_at);
     case 'session.updated':
       return event.agent === undefined
         ? state
         : { ...state, agentPosition: position, mcpServers: event.agent.mcp_servers.length };
-    case 'session.usage':
-      return { ...state, usage: event.usage };
+    case 'agent.message':
+      return state.parent === undefined ? state : { ...state, said: position };
     case 'user.interrupt':
+      return event.processed_at === null || event.session_thread_id !== undefined ? state : silence(state);
+    case 'session.usage':
+    case 'session.status_rescheduled':
+    case 'agent.thread_message_sent':
     case 'span.outcome_evaluation_ongoing':
     case 'agent.thinking':
-    case 'agent.message':
     case 'agent.thread_context_compacted':
     case 'session.error':
     case 'session.deleted':
-    case 'session.thread_status_running':
-    case 'session.thread_status_idle':
-    case 'session.thread_status_rescheduled':
-    case 'session.thread_status_terminated':
       return state;
     default:
       return event satisfies never;
@@ -187,12 +204,48 @@ function endRequest(before: SessionState, event: EventOf<'span.model_request_end
     : { ...state, request: null, failures: 0, turns: state.turns + 1, rounds: state.rounds + 1, usage };
 }
 
-/** An idle session begins its next run; otherwise the same run goes on after a pause. */
-function run(state: SessionState, event: EventOf<'session.status_running'>): SessionState {
+/** The log of the primary thread tells the statuses of children, too. */
+function isOwn({ thread }: SessionState, event: { readonly session_thread_id: ThreadId }): boolean {
+  return event.session_thread_id === thread;
+}
+
+/** The child whose event this is a copy of; null for an event of the log's own. */
+function copiedFrom(event: SessionEvent): ThreadId | null {
+  switch (event.type) {
+    case 'agent.tool_use':
+    case 'agent.mcp_tool_use':
+    case 'agent.custom_tool_use':
+    case 'user.tool_confirmation':
+    case 'user.custom_tool_result':
+      return event.session_thread_id ?? null;
+    default:
+      return null;
+  }
+}
+
+/** A copy of a child's event: what the child asks, and what it is answered. */
+function evolveCopy(state: SessionState, child: ThreadId, event: SessionEvent): SessionState {
+  switch (event.type) {
+    case 'agent.tool_use':
+    case 'agent.mcp_tool_use':
+    case 'agent.custom_tool_use':
+      return asked(state, child, event.id);
+    case 'user.tool_confirmation':
+      return event.processed_at === null ? state : answeredChild(state, child, event.tool_use_id);
+    case 'user.custom_tool_result':
+      return answeredChild(state, child, event.custom_tool_use_id);
+    default:
+      return state;
+  }
+}
+
+/** An idle thread begins its next run; otherwise the same run goes on after a pause. */
+function run(state: SessionState, event: EventOf<'session.thread_status_running'>): SessionState {
   const since = state.runningSince ?? event.processed_at;
   const running: SessionState = { ...state, status: 'running', stopReason: null, runningSince: since };
   if (state.status !== 'idle') return running;
-  return { ...running, run: state.run + 1, rounds: 0, compactions: 0, historyEvents: 0 };
+  const { said: _said, ...begun } = running;
+  return { ...begun, run: state.run + 1, rounds: 0, compactions: 0, historyEvents: 0 };
 }
 
 function harvested(
@@ -202,15 +255,32 @@ function harvested(
   return programsLive ? { ...state, programsLive } : state;
 }
 
-function rest({ ending: _ended, ...state }: SessionState, event: EventOf<'session.status_idle'>): SessionState {
-  // An exhausted turn drops the queue; after any other the messages wait for the calls before them.
-  const queued = event.stop_reason.type === 'retries_exhausted' ? [] : state.queued;
-  return { ...state, status: 'idle', stopReason: event.stop_reason, failures: 0, queued, runningSince: null };
+function rest({ ending: _ended, ...before }: SessionState, event: EventOf<'session.thread_status_idle'>): SessionState {
+  const { stop_reason: stopReason } = event;
+  // An exhausted turn drops what its client sent; after any other the messages wait for the calls before them.
+  const state =
+    stopReason.type === 'retries_exhausted' ? silence({ ...before, queued: before.queued.filter(isOfThread) }) : before;
+  const usage = plusSeconds(state.usage, state.runningSince, event.processed_at);
+  const told = state.parent === undefined ? {} : { toldUsage: usage };
+  return { ...state, status: 'idle', stopReason, failures: 0, usage, ...told, runningSince: null };
+}
+
+/** The messages of other threads that wait begin no run any more: what they report on has been ended. */
+function silence(state: SessionState): SessionState {
+  if (!state.queued.some(isOfThread)) return state;
+  const queued = state.queued.map((message) =>
+    isOfThread(message) ? { ...message, isQuiet: true as const } : message,
+  );
+  return { ...state, queued };
+}
+
+function isOfThread({ type }: SessionState['queued'][number]): boolean {
+  return type === 'agent.thread_message_received';
 }
 
 function queueOrTake(
   state: SessionState,
-  { event: message, files }: { readonly event: QueuedMessage; readonly files: HeldFiles | undefined },
+  { event: message, files }: { readonly event: UserMessage | SystemMessage; readonly files: HeldFiles | undefined },
   position: Position,
 ): SessionState {
   const others = state.queued.filter(({ id }) => id !== message.id);
@@ -220,8 +290,31 @@ function queueOrTake(
     const { from, tokens: before } = state.taken ?? { from: position, tokens: 0 };
     return { ...state, queued: others, rounds: 0, taken: { from, tokens: before + tokens } };
   }
+  return queue(state, { event: message, files }, position);
+}
+
+/** Its text stays where it is told, so the slice begins no later than that. */
+function takeThreadMessage(state: SessionState, { message: id }: RecordOf<'message.taken'>): SessionState {
+  const message = state.queued.find((queued) => queued.id === id);
+  if (message === undefined) return state;
+  const { from, tokens } = state.taken ?? { from: message.position, tokens: 0 };
+  return {
+    ...state,
+    queued: state.queued.filter((queued) => queued.id !== id),
+    rounds: 0,
+    taken: { from: Position.parse(Math.min(from, message.position)), tokens: tokens + message.tokens },
+  };
+}
+
+function queue(
+  state: SessionState,
+  { event: message, files }: { readonly event: QueuedMessage; readonly files: HeldFiles | undefined },
+  position: Position,
+): SessionState {
+  const content = withFiles(message.content, files);
+  const tokens = estimateTokens(content);
   const chars = content.reduce((sum, block) => sum + heldChars(block), JSON.stringify(content).length);
-  return { ...state, queued: [...others, { id: message.id, type: message.type, position, chars, tokens }] };
+  return { ...state, queued: [...state.queued, { id: message.id, type: message.type, position, chars, tokens }] };
 }
 
 /** What a request holds of a file beside what its entry does. */

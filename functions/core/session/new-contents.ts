@@ -4,7 +4,7 @@ import type { Guides } from '#contract/entries.ts';
 import type { SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { ResourceInputs, SessionContents } from '#contract/resources.ts';
 import { MAX_SESSION_SKILLS } from '#contract/skills.ts';
-import { rosterOf } from '#core/agents/roster.ts';
+import { rosterOf } from '#core/tools/roster.ts';
 import { planFiles, type AskedFile } from '#core/files/mount-files.ts';
 import { memoryGuide, planStores, type AskedStore } from '#core/memory/mount-stores.ts';
 import { placeSkills, skillGuide, type SessionSkill } from '#core/skills/session-skills.ts';

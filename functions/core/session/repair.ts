@@ -34,7 +34,7 @@ export async function continueLost(ports: RunPorts, key: LogKey, lost: number): 
     if (head.state.run !== run) return 'alive';
     // The messages are not even read: they may be what kills each execution.
     if (head.state.failures >= MAX_FAILURES) {
-      const prepared = prepare(key, head, { do: 'give up', cause: 'attempts', taken: [] }, ports.stamp);
+      const prepared = prepare(key, head, { do: 'give up', cause: 'attempts', taken: [] }, ports);
       if (prepared.status !== 'prepared') return 'resting';
       // A process that appended meanwhile shows that the session can go on.
       return (await ports.log.append(prepared.append)).status === 'appended' ? 'resting' : 'alive';

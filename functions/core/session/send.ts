@@ -10,9 +10,9 @@ import { refusedMcpCalls } from '#core/session/waiting.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/ports/errors.ts';
-import type { Append, Head, LogKey } from '#core/ports/session-log.ts';
-import type { Command, CommandTo, Refusal } from '#core/session/commands.ts';
-import { appendDecided, prepare } from '#core/session/change.ts';
+import type { Append, Head, LogKey, NewThread } from '#core/ports/session-log.ts';
+import type { Command, CommandTo, OtherHeads, Refusal } from '#core/session/commands.ts';
+import { appendDecided, loadsOthers, prepare, type Store } from '#core/session/change.ts';
 import { continueLost, type RunPorts } from '#core/session/repair.ts';
 
 /**
@@ -92,20 +92,33 @@ async function changeAndStart(
   { key, head, cause, beforeRefusal }: From,
   command: Command,
 ): Promise<Done> {
-  const decideAt = (at: Head) => prepare(key, at, command, ports.stamp);
-  const changed = await appendDecided(head, decideAt, async (append) => {
-    const refused = refusedMcpCalls(append.after.state, append.entries);
-    if (refused.length > 0) await beforeRefusal?.(append, refused);
-    const { run } = append.state;
-    const begins = run === append.after.state.run ? null : { key, run, at: append.at };
+  const decideAt = (at: Head, others: OtherHeads) => prepare(key, at, command, { ...ports, others });
+  const store = async (append: Append, ...beside: readonly (Append | NewThread)[]) => {
+    for (const one of [append, ...beside]) {
+      const refused = one.after === null ? [] : refusedMcpCalls(one.after.state, one.entries);
+      if (one.after !== null && refused.length > 0) await beforeRefusal?.(one, refused);
+    }
+    const begins = [append, ...beside].flatMap(beginningOf);
     // A start beside an append that loses its race does no harm: it names the winner's run, or finds nothing to do.
-    const { stored, start } = await storeAndStart(ports, ports.log.append({ ...append, cause }), begins);
+    const { stored, start } = await storeAndStart(ports, ports.log.append({ ...append, cause }, ...beside), begins);
     return { ...stored, start };
-  });
+  };
+  const changed = await appendDecided(head, decideAt, store, loadsOthers(ports.log, key, command));
   if (changed.status === 'refused') return changed;
   if (changed.status === 'unchanged')
     return { status: 'done', entries: [], head: changed.head, start: { run: 'none' } };
   return { status: 'done', entries: changed.entries, head: changed.head, start: changed.stored.start };
+}
+
+/** Appends, and starts the runs that begin in the logs beside the first. */
+export function startsBeside(ports: RunPorts): Store {
+  return async (append, ...beside) =>
+    (await storeAndStart(ports, ports.log.append(append, ...beside), beside.flatMap(beginningOf))).stored;
+}
+
+/** The run that begins with an append, if one does. */
+function beginningOf({ key, after, state, at }: Append | NewThread): readonly Beginning[] {
+  return state.run === (after?.state.run ?? 0) ? [] : [{ key, run: state.run, at }];
 }
 
 /** A run that begins with the append. */
@@ -115,27 +128,33 @@ interface Beginning {
   readonly at: Instant;
 }
 
-/** Starts the run beside the write that makes it true. */
+/** Starts the runs beside the write that makes them true; `start` is that of the first, or the first that failed. */
 export async function storeAndStart<Stored extends { readonly status: string }>(
   ports: RunPorts,
   storing: Promise<Stored>,
-  begins: Beginning | null,
+  begins: readonly Beginning[],
 ): Promise<{ readonly stored: Stored; readonly start: RunStart }> {
-  // Both are awaited, also when one fails: work that goes on after the answer would be frozen with the function.
-  const [stored, started] = await Promise.allSettled([
-    storing,
-    begins === null ? undefined : ports.runs.start(begins.key, begins.run),
+  // All are awaited, also when one fails: work that goes on after the answer would be frozen with the function.
+  const [[stored], started] = await Promise.all([
+    Promise.allSettled([storing]),
+    Promise.allSettled(begins.map(({ key, run }) => ports.runs.start(key, run))),
   ]);
   if (stored.status === 'rejected') throw stored.reason;
-  const nothing = begins === null || stored.value.status === 'conflict';
-  return { stored: stored.value, start: nothing ? { run: 'none' } : await confirmStart(ports, begins, started) };
+  if (stored.value.status === 'conflict') return { stored: stored.value, start: { run: 'none' } };
+  const starts = await Promise.all(
+    begins.flatMap((beginning, index) => {
+      const first = started[index];
+      return first === undefined ? [] : [confirmStart(ports, beginning, first)];
+    }),
+  );
+  return { stored: stored.value, start: starts.find(({ run }) => run === 'failed') ?? starts[0] ?? { run: 'none' } };
 }
 
 /** A fault is a value from here on: the events are in the log, and an error would make the client send them again. */
 async function confirmStart(
   ports: RunPorts,
   { key, run, at }: Beginning,
-  first: PromiseSettledResult<'started' | 'taken' | undefined>,
+  first: PromiseSettledResult<'started' | 'taken'>,
 ): Promise<RunStart> {
   try {
     if (first.status === 'rejected') throw first.reason;

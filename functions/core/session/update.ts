@@ -28,7 +28,7 @@ export async function updateSession(
     if (isRefusal(changes)) return changes;
     const unreachable = await refusedServers(environments, record, changes);
     if (unreachable !== null) return unreachable;
-    const prepared = prepare(key, head, { do: 'update', changes }, stamp);
+    const prepared = prepare(key, head, { do: 'update', changes }, { stamp });
     if (prepared.status === 'nothing') return record;
     if (prepared.status === 'refused') return refusedRequest(prepared);
     const details = { ...record.details, ...changes };

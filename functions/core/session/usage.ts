@@ -1,6 +1,6 @@
 /** The folds of what a session has used, and of the model's context: its size, and where the slice of the log begins. */
 import type { SessionState, RecordOf } from '#contract/entries.ts';
-import { type EventId, Position } from '#contract/ids.ts';
+import { type EventId, type Instant, Position } from '#contract/ids.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
 import { fullTokens, tokensOfText } from '#core/model/room.ts';
 
@@ -39,6 +39,57 @@ export function addModelUsage(one: ModelUsage, other: ModelUsage): ModelUsage {
     cache_read_input_tokens: one.cache_read_input_tokens + other.cache_read_input_tokens,
     cache_creation_input_tokens: one.cache_creation_input_tokens + other.cache_creation_input_tokens,
   };
+}
+
+export function sumOf(one: Usage, other: Usage): Usage {
+  const [cache, cached] = [one.cache_creation, other.cache_creation];
+  const [uses, used] = [one.server_tool_use, other.server_tool_use];
+  return {
+    input_tokens: one.input_tokens + other.input_tokens,
+    output_tokens: one.output_tokens + other.output_tokens,
+    cache_read_input_tokens: one.cache_read_input_tokens + other.cache_read_input_tokens,
+    cache_creation: {
+      ephemeral_5m_input_tokens: cache.ephemeral_5m_input_tokens + cached.ephemeral_5m_input_tokens,
+      ephemeral_1h_input_tokens: cache.ephemeral_1h_input_tokens + cached.ephemeral_1h_input_tokens,
+    },
+    active_seconds: one.active_seconds + other.active_seconds,
+    server_tool_use: {
+      web_search_requests: uses.web_search_requests + used.web_search_requests,
+      web_fetch_requests: uses.web_fetch_requests + used.web_fetch_requests,
+    },
+  };
+}
+
+/** What was used since `before`. */
+export function sinceUsage(before: Usage, now: Usage): Usage {
+  const minus = (usage: Usage): Usage => ({
+    input_tokens: -usage.input_tokens,
+    output_tokens: -usage.output_tokens,
+    cache_read_input_tokens: -usage.cache_read_input_tokens,
+    cache_creation: {
+      ephemeral_5m_input_tokens: -usage.cache_creation.ephemeral_5m_input_tokens,
+      ephemeral_1h_input_tokens: -usage.cache_creation.ephemeral_1h_input_tokens,
+    },
+    active_seconds: -usage.active_seconds,
+    server_tool_use: {
+      web_search_requests: -usage.server_tool_use.web_search_requests,
+      web_fetch_requests: -usage.server_tool_use.web_fetch_requests,
+    },
+  });
+  return sumOf(now, minus(before));
+}
+
+/** Usage with the seconds of the running stretch that ends now. */
+export function plusSeconds(usage: Usage, runningSince: Instant | null, now: Instant): Usage {
+  if (runningSince === null) return usage;
+  const seconds = Math.max(0, Date.parse(now) - Date.parse(runningSince)) / 1000;
+  return { ...usage, active_seconds: usage.active_seconds + seconds };
+}
+
+/** What all threads of the session have used; its seconds are those in which the session ran. */
+export function sessionUsage({ usage, runningSince, team }: SessionState, now: Instant): Usage {
+  if (team === undefined) return plusSeconds(usage, runningSince, now);
+  return sumOf(plusSeconds(team.usage, team.runningSince, now), { ...usage, active_seconds: 0 });
 }
 
 export function addUsage(total: Usage, request: ModelUsage): Usage {

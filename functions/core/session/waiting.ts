@@ -1,12 +1,31 @@
 /** Questions about a state that several rules ask. */
 import { eventIn, type Entry, type OpenCall, type SessionState } from '#contract/entries.ts';
 import { READING_TOOLS } from '#contract/hands.ts';
-import type { Position } from '#contract/ids.ts';
+import type { EventId, Position } from '#contract/ids.ts';
 import type { Hands } from '#contract/run.ts';
+import type { SessionStatus } from '#contract/sessions.ts';
 
-/** Whether an agent is at work: the states in which only the harness, or an interrupt, may end a run. */
-export function isActive(state: SessionState): boolean {
-  return state.status === 'running' || state.status === 'rescheduling';
+/** Whether the thread's agent is at work: the states in which only the harness, or an interrupt, may end a run. */
+export function isActive({ status }: Pick<SessionState, 'status'>): boolean {
+  return status === 'running' || status === 'rescheduling';
+}
+
+/** The status of the session, from the state of its primary thread. */
+export function sessionStatus({ status, team }: Pick<SessionState, 'status' | 'team'>): SessionStatus {
+  if (status === 'terminated') return status;
+  const statuses = [status, ...(team?.busy ?? []).map((child) => child.status)];
+  if (statuses.includes('running')) return 'running';
+  return statuses.includes('rescheduling') ? 'rescheduling' : 'idle';
+}
+
+/** Whether any agent of the session is at work. */
+export function isAtWork(state: Pick<SessionState, 'status' | 'team'>): boolean {
+  return isActive({ status: sessionStatus(state) });
+}
+
+/** The calls of all threads that a person has to confirm or the client has to answer, when no agent is at work. */
+export function awaitedCalls(state: SessionState): readonly EventId[] {
+  return [...blockedCalls(state).map(({ id }) => id), ...(state.team?.busy ?? []).flatMap(({ calls }) => calls)];
 }
 
 /** Calls that a person has to confirm or the client has to answer. */
@@ -65,5 +84,6 @@ export function refusedMcpCalls({ calls }: SessionState, entries: readonly Entry
  * for the message that does.
  */
 export function hasInput({ queued, outcome }: Pick<SessionState, 'queued' | 'outcome'>): boolean {
-  return outcome?.result === 'pending' || queued.some((message) => message.type === 'user.message');
+  const begins = ({ type, isQuiet }: SessionState['queued'][number]) => type !== 'system.message' && isQuiet !== true;
+  return outcome?.result === 'pending' || queued.some(begins);
 }

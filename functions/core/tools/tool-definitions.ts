@@ -10,6 +10,7 @@ import type { OfferedTool } from '#contract/mcp.ts';
 import type { ToolName } from '#contract/tools.ts';
 import { effectiveConfig, effectiveMcpConfig, fetchesItself } from '#core/tools/server-tools.ts';
 import type { ToolDefinition } from '#core/ports/model.ts';
+import { delegationDefinition, delegationTools, type DelegationTool } from '#core/tools/delegation-tools.ts';
 import type { PermissionPolicy } from '#contract/permission-policy.ts';
 
 /** The hosted API does not publish the schema of `web_fetch`, and the SDK's toolset, which runs in sandboxes, lacks it. */
@@ -108,7 +109,7 @@ function enabledMcpTools(agent: SessionAgent, offered: readonly OfferedTool[]): 
   );
 }
 
-/** The tools that the model may call: built-in ones, the client's own, and last those of MCP servers, which change most. */
+/** The tools that the model may call: built-in ones, the client's own, those for delegation, and those of MCP servers, which change most. */
 export function toolDefinitions(agent: SessionAgent, offered: readonly OfferedTool[]): readonly ToolDefinition[] {
   const custom = agent.tools.flatMap((tool) => (tool.type === 'custom' ? [definitionOf(tool)] : []));
   const mcp = enabledMcpTools(agent, offered).map(({ as, tool: { description, input_schema } }) => ({
@@ -116,7 +117,8 @@ export function toolDefinitions(agent: SessionAgent, offered: readonly OfferedTo
     description,
     input_schema,
   }));
-  return [...enabledTools(agent).flatMap(builtIn), ...custom, ...mcp];
+  const delegation = agent.multiagent === null ? [] : delegationTools(agent).map(delegationDefinition);
+  return [...enabledTools(agent).flatMap(builtIn), ...custom, ...delegation, ...mcp];
 }
 
 function builtIn(name: ToolName): readonly ToolDefinition[] {
@@ -137,12 +139,13 @@ function definitionOf({ name, description, input_schema }: CustomTool): ToolDefi
 }
 
 /**
- * This service executes `built-in` tools. The client answers `custom` ones, for which no policy asks. An MCP server
+ * This service executes `built-in` tools; the harness itself those of `delegation`, for which no policy asks. The client answers `custom` ones, for which no policy asks. An MCP server
  * executes `mcp` tools, under its own name of the tool.
  */
 export type ToolRule =
   | { readonly kind: 'built-in'; readonly policy: PermissionPolicy['type'] }
   | { readonly kind: 'custom' }
+  | { readonly kind: 'delegation'; readonly tool: DelegationTool }
   | {
       readonly kind: 'mcp';
       readonly server: string;
@@ -166,5 +169,10 @@ export function toolRules(agent: SessionAgent, offered: readonly OfferedTool[]):
     const policy = effectiveMcpConfig(agent.tools, { server, tool })?.permission_policy.type ?? 'always_ask';
     return [as, { kind: 'mcp', server, tool, policy }];
   });
-  return new Map([...builtIn, ...custom, ...mcp]);
+  const delegation =
+    agent.multiagent === null
+      ? []
+      : delegationTools(agent).map((name): [string, ToolRule] => [name, { kind: 'delegation', tool: name }]);
+  // A tool of the client's keeps its name.
+  return new Map([...delegation, ...builtIn, ...custom, ...mcp]);
 }

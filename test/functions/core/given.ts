@@ -97,6 +97,9 @@ export const NO_SOURCES = {
 /** For requests in which no file is named. */
 export const NO_FILES = createAttachedFiles({ blobs: unused<Ports['blobs']>() });
 
+/** Of a session that begins no other thread. */
+export const NO_RUNS: TurnWorld['runs'] = { start: async () => 'started' };
+
 /** What the grader reads, in a session that wrote nothing. */
 export const NO_OUTPUTS = {
   outputs: { ...NO_SOURCES.outputs, list: async () => [] },

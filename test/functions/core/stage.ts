@@ -37,6 +37,7 @@ import {
   steadyStamp,
   NO_FILES,
   NO_OUTPUTS,
+  NO_RUNS,
 } from '#test/functions/core/given.ts';
 import { judged, LISTING, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
@@ -194,6 +195,7 @@ export async function createStage(initial: readonly EventInput[]) {
       history: createHistory(port),
       attachedFiles: NO_FILES,
       ...NO_OUTPUTS,
+      runs: NO_RUNS,
       hands: HANDS,
       model: {
         ask: (request, _listener, signal) =>

@@ -24,6 +24,7 @@ import {
   toolUse,
   NO_FILES,
   NO_OUTPUTS,
+  NO_RUNS,
 } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -43,6 +44,7 @@ function stage(...replies: readonly Reply[]) {
     history: createHistory(log),
     attachedFiles: NO_FILES,
     ...NO_OUTPUTS,
+    runs: NO_RUNS,
     hands: HANDS,
     model: {
       ask: async (request, listener) => {

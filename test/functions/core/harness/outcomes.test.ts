@@ -25,6 +25,7 @@ import {
   KEY,
   NO_MCP,
   NO_OUTPUTS,
+  NO_RUNS,
   NOW,
   SILENT,
   answer,
@@ -105,6 +106,7 @@ function stage(
     return {
       log: port,
       history: createHistory(port),
+      runs: NO_RUNS,
       attachedFiles: createAttachedFiles({ blobs }),
       outputs: {
         ...NO_OUTPUTS.outputs,

@@ -22,6 +22,7 @@ import {
   type Scenario,
   NO_FILES,
   NO_OUTPUTS,
+  NO_RUNS,
 } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -34,6 +35,7 @@ function stage(scenario: Scenario, over: Partial<TurnWorld> = {}) {
     history: createHistory(log),
     attachedFiles: NO_FILES,
     ...NO_OUTPUTS,
+    runs: NO_RUNS,
     hands: HANDS,
     model: { ask: async () => answer() },
     warming: { warm: async () => undefined },

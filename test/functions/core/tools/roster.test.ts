@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SessionMultiagent, type SessionThreadAgent } from '#contract/agents.ts';
 import { AgentId } from '#contract/ids.ts';
-import { rosterOf } from '#core/agents/roster.ts';
+import { rosterOf } from '#core/tools/roster.ts';
 import { AGENT } from '#test/functions/core/given.ts';
 
 const { multiagent: _multiagent, ...ADA } = AGENT;

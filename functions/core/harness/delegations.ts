@@ -1,0 +1,164 @@
+/** What an answer's calls of delegation tools come to, as far as it is found out before the answer is decided. */
+import type { SessionAgent } from '#contract/agents.ts';
+import { eventIn, type Entry, type SessionState } from '#contract/entries.ts';
+import { ThreadId } from '#contract/ids.ts';
+import { ADVISOR_NAME } from '#contract/multiagent.ts';
+import type { Slice } from '#core/harness/history.ts';
+import { agentOf, guidesOf } from '#core/model/slice.ts';
+import type { ModelAnswer } from '#core/ports/model.ts';
+import type { Ports } from '#core/ports/ports.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
+import { explain } from '#core/requests/explain.ts';
+import type { Delegation, Delegations } from '#core/session/commands.ts';
+import { callsIn, isComplete } from '#core/session/decide-answer.ts';
+import { DELEGATION_INPUTS, type DelegationTool } from '#core/tools/delegation-tools.ts';
+import { rosterOf } from '#core/tools/roster.ts';
+import type { ToolRules } from '#core/tools/tool-definitions.ts';
+
+type DelegationPorts = Pick<Ports, 'log' | 'stamp'>;
+
+export async function delegationsOf(
+  world: DelegationPorts,
+  key: LogKey,
+  slice: Slice,
+  { answer, rules }: { readonly answer: ModelAnswer; readonly rules: ToolRules },
+): Promise<Delegations> {
+  const calls = callsIn(answer).flatMap(({ key: written, block }) => {
+    const rule = rules.get(String(block['name']));
+    return rule?.kind === 'delegation' && isComplete(block, answer)
+      ? [{ written, tool: rule.tool, input: block['input'] }]
+      : [];
+  });
+  const found = await Promise.all(
+    calls.map(
+      async ({ written, tool, input }) => [written, await delegationOf(world, key, slice, { tool, input })] as const,
+    ),
+  );
+  return new Map(found);
+}
+
+async function delegationOf(
+  world: DelegationPorts,
+  key: LogKey,
+  { entries, head }: Slice,
+  { tool, input }: { readonly tool: DelegationTool; readonly input: unknown },
+): Promise<Delegation> {
+  const agent = agentOf(entries);
+  const begin = (name: string, of: Pick<Begin, 'agent' | 'shown' | 'text'>): Delegation => ({
+    do: 'begin',
+    thread: newThread(world),
+    name,
+    guide: guideFor(entries, of.agent),
+    ...of,
+  });
+  switch (tool) {
+    case 'list_agents':
+      return told(listed(agent, head.state));
+    case 'send_to_agent': {
+      const parsed = DELEGATION_INPUTS.send_to_agent.safeParse(input);
+      if (!parsed.success) return wrong(explain(parsed.error, 'input'));
+      const { agent: name, thread_id: thread, message: text } = parsed.data;
+      if ((name === undefined) === (thread === undefined)) return wrong('name either `agent` or `thread_id`');
+      if (thread !== undefined) return { do: 'follow up', thread, text };
+      const member = rosterOf(agent).agents.find((one) => one.name === name);
+      if (member === undefined) return wrong(`agent: there is no agent named ${JSON.stringify(name)}: see list_agents`);
+      const named = { ...member.agent, name: member.name };
+      return begin(member.name, { agent: { ...named, multiagent: null }, shown: named, text });
+    }
+    case 'start_new_agent': {
+      const parsed = DELEGATION_INPUTS.start_new_agent.safeParse(input);
+      if (!parsed.success) return wrong(explain(parsed.error, 'input'));
+      const { name, instructions: system, message: text } = parsed.data;
+      if (name === ADVISOR_NAME) return wrong('name: is reserved');
+      const { multiagent: _multiagent, ...own } = agent;
+      const defined = { ...own, name, description: null, system: system.toWellFormed() };
+      const { id: _id, version: _version, ...shown } = defined;
+      return begin(name, { agent: { ...defined, multiagent: null }, shown: { ...shown, type: 'inline' }, text });
+    }
+    case 'wait_for_report':
+      return { do: 'wait' };
+    case 'read_report': {
+      const parsed = DELEGATION_INPUTS.read_report.safeParse(input);
+      if (!parsed.success) return wrong(explain(parsed.error, 'input'));
+      return report(world, { session: key.session, thread: parsed.data.thread_id });
+    }
+    case 'ask_advisor': {
+      const parsed = DELEGATION_INPUTS.ask_advisor.safeParse(input);
+      if (!parsed.success) return wrong(explain(parsed.error, 'input'));
+      const { advisor } = rosterOf(agent);
+      if (advisor === null) return wrong('this agent has no advisor');
+      return begin(ADVISOR_NAME, {
+        agent: advisorOf(agent, advisor.model),
+        shown: { type: 'advisor', model: advisor.model },
+        text: parsed.data.question,
+      });
+    }
+    default:
+      return tool satisfies never;
+  }
+}
+
+/** Of the session's memory, and of the agent's own skills. */
+function guideFor(entries: readonly Entry[], { id }: SessionAgent): string | null {
+  const { guide, guides } = guidesOf(entries);
+  return (guides === undefined ? guide : guides[id]) ?? null;
+}
+
+type Begin = Extract<Delegation, { do: 'begin' }>;
+
+/** A random id: the same thread is not begun twice, because its log begins only once. */
+function newThread({ stamp }: Pick<Ports, 'stamp'>): ThreadId {
+  return ThreadId.parse(stamp.eventId().replace(/^sevt_/, 'sthr_'));
+}
+
+const ADVICE =
+  'You advise another agent, which asks you one question. Answer it as well as you can from what it tells you: say what you would do and why, what to check first, and what you are not sure of. You cannot ask back and have no tools.';
+
+/** It has the model's own settings, and no tools. */
+function advisorOf(agent: SessionAgent, model: string): SessionAgent {
+  return {
+    ...agent,
+    name: ADVISOR_NAME,
+    description: null,
+    system: ADVICE,
+    model: { ...agent.model, id: model },
+    tools: [],
+    mcp_servers: [],
+    skills: [],
+    multiagent: null,
+  };
+}
+
+function listed(agent: SessionAgent, { team }: SessionState): string {
+  const { agents, inlineAgents } = rosterOf(agent);
+  const { busy = [] } = team ?? {};
+  const lines = [
+    'Agents that you can begin:',
+    ...agents.map(
+      ({ name, description }) => `- ${JSON.stringify(name)}${description === null ? '' : `: ${description}`}`,
+    ),
+    ...(inlineAgents ? ['- any other, which you define with start_new_agent'] : []),
+    '',
+    busy.length === 0 ? 'No thread is at work.' : 'Threads at work:',
+    ...busy.map(({ thread, name, status }) => `- ${thread}: ${JSON.stringify(name)}, ${status}`),
+  ];
+  return lines.join('\n');
+}
+
+async function report({ log }: Pick<Ports, 'log'>, key: LogKey): Promise<Delegation> {
+  const head = await log.head(key);
+  if (head === null || head.state.parent === undefined)
+    return wrong(`thread_id: there is no thread ${key.thread} in this session`);
+  const { status, agentName, said } = head.state;
+  const last = said === undefined ? null : eventIn(await log.entryAt(key, said));
+  const text = last?.type === 'agent.message' ? last.content.map((block) => block.text).join('\n\n') : null;
+  return told(`${agentName} is ${status}. ${text === null ? 'It has said nothing yet.' : `It last said:\n\n${text}`}`);
+}
+
+function told(text: string): Delegation {
+  return { do: 'tell', text, isError: false };
+}
+
+function wrong(text: string): Delegation {
+  return { do: 'tell', text, isError: true };
+}

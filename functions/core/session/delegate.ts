@@ -1,0 +1,155 @@
+/** Calls with which an agent delegates: they begin threads, or go on with them, in the append of the answer that made them. */
+import { ADVISOR_NAME } from '#contract/multiagent.ts';
+import type { Entry, SessionState } from '#contract/entries.ts';
+import type { ThreadMessage } from '#contract/events.ts';
+import type { EventId, ThreadId } from '#contract/ids.ts';
+import type { Head } from '#core/ports/session-log.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
+import { decided, extended, type Decided, type Delegation, type OtherHeads } from '#core/session/commands.ts';
+import { afterWaiting, event } from '#core/session/entries.ts';
+import { fold } from '#core/session/evolve.ts';
+import { withChild } from '#core/session/tell.ts';
+import { isActive } from '#core/session/waiting.ts';
+
+/** Child threads of a session that are busy at once. An append tells of no more logs than these and the primary thread's. */
+const MAX_BUSY_THREADS = 25;
+
+export interface DelegatingCall {
+  readonly id: EventId;
+  readonly delegation: Delegation;
+}
+
+export interface Delegating {
+  readonly others: OtherHeads;
+  readonly stamp: Stamp;
+}
+
+export function delegate(said: Decided, { id, delegation }: DelegatingCall, to: Delegating): Decided {
+  const { busy = [] } = said.head.state.team ?? {};
+  switch (delegation.do) {
+    case 'begin':
+      if (busy.length >= MAX_BUSY_THREADS) return answer(said, id, tooMany, to);
+      return begin(said, id, delegation, to);
+    case 'follow up':
+      return followUp(said, id, delegation, to);
+    case 'wait':
+      return answer(said, id, busy.length === 0 ? NOBODY : WAITING, to);
+    case 'tell':
+      return answer(said, id, delegation, to);
+    default:
+      return delegation satisfies never;
+  }
+}
+
+interface Told {
+  readonly text: string;
+  readonly isError: boolean;
+}
+
+const tooMany: Told = {
+  text: `${MAX_BUSY_THREADS} agents are at work, which is the most at once. Wait for a report, then try again.`,
+  isError: true,
+};
+const NOBODY: Told = { text: 'No agent is at work, so no report will come.', isError: true };
+const WAITING: Told = { text: 'Reports come as messages.', isError: false };
+
+function answer(said: Decided, call: EventId, { text, isError }: Told, { stamp }: Delegating): Decided {
+  return extended(said, [{ record: { kind: 'call.answered', call, at: stamp.now(), text, isError } }]);
+}
+
+function begin(
+  said: Decided,
+  call: EventId,
+  { thread, agent, shown, name, guide, text }: Extract<Delegation, { do: 'begin' }>,
+  to: Delegating,
+): Decided {
+  const { stamp } = to;
+  const { workspace, thread: parent } = said.head.state;
+  const at = stamp.now();
+  const created: Entry = {
+    record: { kind: 'session.created', at, workspace, thread, agent, parent, ...(guide === null ? {} : { guide }) },
+  };
+  const empty = fold(null, [created]);
+  const told = receive(empty, { from_session_thread_id: parent, content: [{ type: 'text', text }] }, stamp);
+  const child = {
+    thread,
+    after: null,
+    entries: [created, ...told.entries],
+    head: told.head,
+    details: { id: thread, agent: shown, parent_thread_id: parent, created_at: at },
+  };
+  const announced = extended(said, [
+    event({
+      id: stamp.eventId(),
+      type: 'session.thread_created',
+      processed_at: at,
+      session_thread_id: thread,
+      agent_name: name,
+      workflow_run_id: null,
+    }),
+    ...(name === ADVISOR_NAME ? [] : [sent(thread, name, text, stamp)]),
+  ]);
+  const begun = withChild(announced, child, stamp);
+  const result = {
+    text: `${name} has begun to work in thread ${thread}. Its report will come as a message.`,
+    isError: false,
+  };
+  return answer(begun, call, result, to);
+}
+
+function followUp(
+  said: Decided,
+  call: EventId,
+  { thread, text }: Extract<Delegation, { do: 'follow up' }>,
+  to: Delegating,
+): Decided {
+  const { stamp, others } = to;
+  const after = others.get(thread) ?? null;
+  const before = said.beside.find((child) => child.thread === thread)?.head ?? after;
+  const refusal = refusalOf(before, said.head.state, thread);
+  if (before === null || refusal !== null) {
+    return answer(said, call, { text: refusal ?? '', isError: true }, to);
+  }
+  const parent = said.head.state.thread;
+  const name = before.state.agentName;
+  const received = receive(before, { from_session_thread_id: parent, content: [{ type: 'text', text }] }, stamp);
+  const isAtWork = isActive(before.state);
+  const announced = extended(said, [sent(thread, name, text, stamp)]);
+  const child = { thread, after: before, entries: received.entries, head: received.head };
+  const told = withChild(announced, child, stamp);
+  const result = isAtWork
+    ? `${name} is at work and reads this next. One report will answer all.`
+    : `${name} goes on in thread ${thread}. Its report will come as a message.`;
+  return answer(told, call, { text: result, isError: false }, to);
+}
+
+function refusalOf(head: Head | null, { team }: SessionState, thread: ThreadId): string | null {
+  if (head === null || head.state.parent === undefined) return `There is no thread ${thread} in this session.`;
+  if (head.state.status === 'terminated') return `The thread ${thread} has ended: begin another one.`;
+  const { busy = [] } = team ?? {};
+  if (busy.some((child) => child.thread === thread)) {
+    return head.state.status === 'idle'
+      ? `The thread ${thread} waits for the user: its report comes after that.`
+      : null;
+  }
+  return busy.length >= MAX_BUSY_THREADS ? tooMany.text : null;
+}
+
+function sent(thread: ThreadId, name: string, text: string, stamp: Stamp): Entry {
+  return event({
+    id: stamp.eventId(),
+    type: 'agent.thread_message_sent',
+    processed_at: stamp.now(),
+    to_session_thread_id: thread,
+    to_agent_name: name,
+    content: [{ type: 'text', text }],
+  });
+}
+
+/** Another thread's message waits like a client's. */
+function receive(head: Head, message: Omit<ThreadMessage, 'id' | 'type' | 'processed_at'>, stamp: Stamp): Decided {
+  const received = decided(head, [
+    event({ id: stamp.eventId(), type: 'agent.thread_message_received', processed_at: stamp.now(), ...message }),
+  ]);
+  return extended(received, afterWaiting(head.state, received.head.state, stamp));
+}

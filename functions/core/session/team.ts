@@ -1,0 +1,88 @@
+/**
+ * How the log of the primary thread follows the session's other threads. A child is in its state only while it is busy: at
+ * work, or waiting for a person or for the client. So the cost of a turn does not grow with the children that are at rest.
+ */
+import type { BusyThread, RecordOf, SessionState, Team } from '#contract/entries.ts';
+import type { EventOf } from '#contract/events.ts';
+import type { EventId, Instant, ThreadId } from '#contract/ids.ts';
+import { NO_USAGE, plusSeconds, sumOf } from '#core/session/usage.ts';
+
+type ThreadStatus = EventOf<
+  | 'session.thread_status_running'
+  | 'session.thread_status_idle'
+  | 'session.thread_status_rescheduled'
+  | 'session.thread_status_terminated'
+>;
+
+/** Until its first child is created, the session is as busy as its only thread. */
+export function created(state: SessionState): SessionState {
+  const { usage, runningSince } = state;
+  const begun = { busy: [], count: 0, usage: { ...NO_USAGE, active_seconds: usage.active_seconds }, runningSince };
+  const team: Team = state.team ?? begun;
+  return { ...state, team: { ...team, count: team.count + 1 } };
+}
+
+/** The status of a child; in a child's own log there is none. */
+export function childStatus(state: SessionState, event: ThreadStatus): SessionState {
+  const { session_thread_id: thread, agent_name: name } = event;
+  const others = (team: Team) => team.busy.filter((child) => child.thread !== thread);
+  const calls = state.team?.busy.find((child) => child.thread === thread)?.calls ?? [];
+  const withBusy = (child: Pick<BusyThread, 'status' | 'calls'>) =>
+    withTeam(state, (team) => ({ ...team, busy: [...others(team), { thread, name, ...child }] }));
+  switch (event.type) {
+    case 'session.thread_status_running':
+      return withBusy({ status: 'running', calls });
+    case 'session.thread_status_rescheduled':
+      return withBusy({ status: 'rescheduling', calls });
+    case 'session.thread_status_idle':
+      if (event.stop_reason.type === 'requires_action') {
+        return withBusy({ status: 'idle', calls: event.stop_reason.event_ids });
+      }
+      return withTeam(state, (team) => ({ ...team, busy: others(team) }));
+    case 'session.thread_status_terminated':
+      return withTeam(state, (team) => ({ ...team, busy: others(team) }));
+    default:
+      return event satisfies never;
+  }
+}
+
+/** A child asks the client, or a person. */
+export function asked(state: SessionState, thread: ThreadId, call: EventId): SessionState {
+  return withCalls(state, thread, (calls) => [...calls, call]);
+}
+
+/** The client answers a child. */
+export function answeredChild(state: SessionState, thread: ThreadId, call: EventId): SessionState {
+  return withCalls(state, thread, (calls) => calls.filter((id) => id !== call));
+}
+
+export function used(state: SessionState, { usage }: RecordOf<'thread.used'>): SessionState {
+  return withTeam(state, (team) => ({ ...team, usage: sumOf(team.usage, usage) }));
+}
+
+export function sessionRuns(state: SessionState, at: Instant): SessionState {
+  return withTeam(state, (team) => ({ ...team, runningSince: team.runningSince ?? at }));
+}
+
+export function sessionRests(state: SessionState, at: Instant): SessionState {
+  return withTeam(state, (team) => ({
+    ...team,
+    usage: plusSeconds(team.usage, team.runningSince, at),
+    runningSince: null,
+  }));
+}
+
+function withCalls(
+  state: SessionState,
+  thread: ThreadId,
+  change: (calls: readonly EventId[]) => readonly EventId[],
+): SessionState {
+  return withTeam(state, (team) => ({
+    ...team,
+    busy: team.busy.map((child) => (child.thread === thread ? { ...child, calls: [...change(child.calls)] } : child)),
+  }));
+}
+
+function withTeam(state: SessionState, change: (team: Team) => Team): SessionState {
+  return state.team === undefined ? state : { ...state, team: change(state.team) };
+}

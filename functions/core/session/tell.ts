@@ -1,0 +1,156 @@
+/**
+ * What one thread's change tells another (docs/design.md#threads). The statuses, questions and reports of a child are told
+ * on the primary thread's log in the append that makes them true, so that neither log is ever ahead of the other.
+ */
+import { eventIn, type Entry, type SessionState } from '#contract/entries.ts';
+import type { StopReason } from '#contract/events.ts';
+import type { Head } from '#core/ports/session-log.ts';
+import type { Stamp } from '#core/ports/stamp.ts';
+import { decided, extended, type Beside, type CommandTo, type Decided, type Told } from '#core/session/commands.ts';
+import { beginRunning, event, sessionIdle, sessionRunning } from '#core/session/entries.ts';
+import { NO_USAGE, sinceUsage } from '#core/session/usage.ts';
+import { awaitedCalls, blockedCalls, hasInput, isActive, sessionStatus } from '#core/session/waiting.ts';
+
+/** Of a report; the whole text is in the child's log. */
+const MAX_REPORT_CHARS = 50_000;
+
+/**
+ * Null when the change is nothing to the primary thread. `said` is the child's last message, where an append before this
+ * one holds it.
+ */
+export function toldBy(
+  before: SessionState | null,
+  { entries, state }: { readonly entries: readonly Entry[]; readonly state: SessionState },
+  said: string | null = null,
+): Told | null {
+  const { thread, agentName: name, toldUsage } = state;
+  const copies = entries.flatMap((entry) => copyOf(entry, state));
+  if (copies.length === 0) return null;
+  const usage =
+    toldUsage === before?.toldUsage ? null : sinceUsage(before?.toldUsage ?? NO_USAGE, toldUsage ?? NO_USAGE);
+  const report = isReported(before, entries, state) ? textOf(entries, state, said) : null;
+  return { thread, name, copies, report, usage };
+}
+
+function copyOf(entry: Entry, { thread }: SessionState): readonly Entry[] {
+  const told = eventIn(entry);
+  switch (told?.type) {
+    case 'session.thread_status_running':
+    case 'session.thread_status_idle':
+    case 'session.thread_status_rescheduled':
+    case 'session.thread_status_terminated':
+    case 'session.error':
+      return [event(told)];
+    case 'agent.tool_use':
+    case 'agent.mcp_tool_use':
+      return told.evaluated_permission === 'ask' ? [event({ ...told, session_thread_id: thread })] : [];
+    case 'agent.custom_tool_use':
+    case 'user.tool_confirmation':
+    case 'user.custom_tool_result':
+      return [event({ ...told, session_thread_id: thread })];
+    // An interrupt of the whole session is in the primary thread's log already.
+    case 'user.interrupt':
+      return told.session_thread_id === undefined ? [] : [event(told)];
+    default:
+      return [];
+  }
+}
+
+/** Whether the child's work ends here: each stretch of work has one report. */
+function isReported(before: SessionState | null, entries: readonly Entry[], { status }: SessionState): boolean {
+  return endsInReport(entries) || (status === 'terminated' && before?.stopReason?.type === 'requires_action');
+}
+
+export function endsInReport(entries: readonly Entry[]): boolean {
+  return entries.some((entry) => {
+    const told = eventIn(entry);
+    return told?.type === 'session.thread_status_idle' && told.stop_reason.type !== 'requires_action';
+  });
+}
+
+const ENDS: Readonly<Record<Exclude<StopReason['type'], 'end_turn'>, string>> = {
+  requires_action: 'This agent was archived before it had finished.',
+  retries_exhausted: 'This agent could not finish its work.',
+  refusal: 'The model of this agent refused to go on.',
+};
+
+function textOf(entries: readonly Entry[], { stopReason }: SessionState, said: string | null): string {
+  const events = entries.map(eventIn);
+  if (events.some((told) => told?.type === 'user.interrupt'))
+    return 'The user interrupted this agent before it had finished.';
+  const reason = stopReason?.type ?? 'end_turn';
+  const errors = events.flatMap((told) => (told?.type === 'session.error' ? [told.error.message] : []));
+  if (reason !== 'end_turn') return [ENDS[reason], ...errors].join(' ');
+  const messages = events.flatMap((told) => (told?.type === 'agent.message' ? [told] : []));
+  const text =
+    messages
+      .at(-1)
+      ?.content.map((block) => block.text)
+      .join('\n\n') ?? said;
+  if (text === null || text.trim() === '') return 'This agent ended its work without a message.';
+  return text.length <= MAX_REPORT_CHARS
+    ? text
+    : `${text.slice(0, MAX_REPORT_CHARS).toWellFormed()}\n[The report was cut here.]`;
+}
+
+export function decideHear(head: Head, { told }: CommandTo<'hear'>, stamp: Stamp): Decided {
+  const { state } = head;
+  if (state.status === 'terminated') return decided(head);
+  const heard = decided(head, hearing(state, told, stamp));
+  return extended(heard, afterHearing(state, heard.head.state, stamp));
+}
+
+/** The entries that tell it, without what follows for the primary thread and the session. */
+export function hearing(
+  state: SessionState,
+  { thread, name, copies, report, usage }: Told,
+  stamp: Stamp,
+): readonly Entry[] {
+  const begins = copies.some((entry) => eventIn(entry)?.type === 'session.thread_status_running');
+  const now = stamp.now();
+  return [
+    ...(begins ? sessionRunning(state, stamp) : []),
+    ...(usage === null ? [] : [{ record: { kind: 'thread.used' as const, thread, at: now, usage } }]),
+    ...(report === null
+      ? []
+      : [
+          event({
+            id: stamp.eventId(),
+            type: 'agent.thread_message_received',
+            processed_at: now,
+            from_session_thread_id: thread,
+            from_agent_name: name,
+            content: [{ type: 'text', text: report }],
+          }),
+        ]),
+    ...copies,
+  ];
+}
+
+/** A report wakes the primary thread; otherwise the session may rest, or wait for less than before. */
+function afterHearing(before: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
+  if (!isActive(now) && blockedCalls(now).length === 0 && hasInput(now)) return beginRunning(now, stamp);
+  const [was, is] = [sessionStatus(before), sessionStatus(now)];
+  if (is === 'rescheduling' && was === 'running') {
+    return [event({ id: stamp.eventId(), type: 'session.status_rescheduled', processed_at: stamp.now() })];
+  }
+  const waitsForLess = awaitedCalls(now).length < awaitedCalls(before).length;
+  return is === 'idle' && (was !== 'idle' || waitsForLess) ? sessionIdle(now, stamp) : [];
+}
+
+/** Both decisions as one: `more` is what the primary thread's log tells of the child's. */
+export function joined(parent: Decided, child: Beside, more: readonly Entry[]): Decided {
+  const known = parent.beside.find(({ thread }) => thread === child.thread);
+  const whole =
+    known === undefined ? child : { ...known, entries: [...known.entries, ...child.entries], head: child.head };
+  const others = parent.beside.filter(({ thread }) => thread !== child.thread);
+  return { ...extended(parent, more), beside: [...others, whole] };
+}
+
+/** The child's decision, with what the primary thread hears of it and does then. */
+export function withChild(parent: Decided, child: Beside, stamp: Stamp): Decided {
+  const told = toldBy(child.after?.state ?? null, { entries: child.entries, state: child.head.state });
+  if (told === null) return joined(parent, child, []);
+  const heard = decideHear(parent.head, { do: 'hear', told }, stamp);
+  return joined(parent, child, heard.entries);
+}

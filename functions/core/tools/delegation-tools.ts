@@ -1,0 +1,97 @@
+/** The tools with which an agent gives work to other agents. The harness carries out their calls itself. */
+import * as z from 'zod';
+import type { SessionAgent } from '#contract/agents.ts';
+import { ThreadId } from '#contract/ids.ts';
+import { rosterOf } from '#core/tools/roster.ts';
+import type { ToolDefinition } from '#core/ports/model.ts';
+
+const MAX_MESSAGE_CHARS = 100_000;
+const Message = z.string().trim().min(1).max(MAX_MESSAGE_CHARS);
+
+/** What the model may write for each tool. */
+export const DELEGATION_INPUTS = {
+  list_agents: z.object({}),
+  send_to_agent: z.object({
+    agent: z.string().min(1).optional(),
+    thread_id: ThreadId.optional(),
+    message: Message,
+  }),
+  start_new_agent: z.object({
+    name: z.string().trim().min(1).max(100),
+    instructions: z.string().trim().min(1).max(MAX_MESSAGE_CHARS),
+    message: Message,
+  }),
+  wait_for_report: z.object({}),
+  read_report: z.object({ thread_id: ThreadId }),
+  ask_advisor: z.object({ question: Message }),
+} as const;
+export type DelegationTool = keyof typeof DELEGATION_INPUTS;
+
+const TEXT = (description: string) => ({ type: 'string', description }) as const;
+const MESSAGE = TEXT(
+  'What the agent is to do, with all that it needs to know: it sees nothing of your conversation. Say what its report must hold.',
+);
+const THREAD = TEXT('The id of a thread, as list_agents and reports tell it.');
+
+const DEFINITIONS: Readonly<Record<DelegationTool, Omit<ToolDefinition, 'name'>>> = {
+  list_agents: {
+    description:
+      'List the agents that you can give work to, and the threads in which agents work or have worked for you.',
+    input_schema: { type: 'object', properties: {} },
+  },
+  send_to_agent: {
+    description:
+      'Give work to an agent. Name `agent` to begin a new thread, or `thread_id` to go on in one with all that was said in it: exactly one of the two. Agents work at the same time as you and as each other, in the same sandbox with the same files. The report comes to you as a message; you need not wait for it before you go on.',
+    input_schema: {
+      type: 'object',
+      properties: { agent: TEXT('The name of an agent, from list_agents.'), thread_id: THREAD, message: MESSAGE },
+      required: ['message'],
+    },
+  },
+  start_new_agent: {
+    description:
+      'Define a new agent and give it work, when no listed agent fits. It has your model, your tools and your skills, and the instructions that you write. It works and reports as with send_to_agent.',
+    input_schema: {
+      type: 'object',
+      properties: {
+        name: TEXT('A short name for the agent.'),
+        instructions: TEXT('Who the agent is and how it works: its system prompt.'),
+        message: MESSAGE,
+      },
+      required: ['name', 'instructions', 'message'],
+    },
+  },
+  wait_for_report: {
+    description: 'Do nothing until the next report comes, when you have nothing else to do meanwhile.',
+    input_schema: { type: 'object', properties: {} },
+  },
+  read_report: {
+    description: 'Read the last report of a thread again, and whether its agent is at work.',
+    input_schema: { type: 'object', properties: { thread_id: THREAD }, required: ['thread_id'] },
+  },
+  ask_advisor: {
+    description:
+      'Ask a more capable model for advice on a hard question. It sees only your question and has no tools. Its answer comes as a message.',
+    input_schema: {
+      type: 'object',
+      properties: { question: TEXT('The question, with all that the advisor needs to know.') },
+      required: ['question'],
+    },
+  },
+};
+
+/** Those that the agent's configuration allows, in the order in which the model reads them. */
+export function delegationTools(agent: SessionAgent): readonly DelegationTool[] {
+  const { agents, advisor, inlineAgents } = rosterOf(agent);
+  const isTeam = agents.length > 0 || inlineAgents;
+  return [
+    ...(isTeam ? (['list_agents', 'send_to_agent'] as const) : []),
+    ...(inlineAgents ? (['start_new_agent'] as const) : []),
+    ...(isTeam ? (['wait_for_report', 'read_report'] as const) : []),
+    ...(advisor === null ? [] : (['ask_advisor'] as const)),
+  ];
+}
+
+export function delegationDefinition(name: DelegationTool): ToolDefinition {
+  return { name, ...DEFINITIONS[name] };
+}
