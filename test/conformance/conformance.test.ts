@@ -1,8 +1,15 @@
 /** The protocol's own test suite, with this service's client and consent flow as the client under test. */
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { json } from 'node:stream/consumers';
+import { inspect } from 'node:util';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import * as z from 'zod';
+import { Context, playScenario } from '#test/conformance/scenario.ts';
 import { sample } from '#test/property-runs.ts';
 import { bundleOf } from '#test/run-cache.ts';
 
@@ -23,14 +30,32 @@ interface Ran {
   readonly failed: readonly string[];
 }
 
-async function run(revision: string): Promise<Ran> {
+const Asked = z.object({ url: z.string(), context: Context });
+
+/** Plays the scenarios that the runner's programs ask for. */
+async function startPlayer() {
+  const server = createServer(async (request, response) => {
+    try {
+      const { url, context } = Asked.parse(await json(request));
+      await playScenario(url, context);
+      response.end();
+    } catch (error) {
+      response.writeHead(500).end(inspect(error));
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, close: () => void server.close() };
+}
+
+async function run(revision: string, player: string): Promise<Ran> {
   const client = `${process.execPath} ${bundleOf(join(import.meta.dirname, 'client.ts'))}`;
   const options = ['--requirements', revision, '--expected-failures', BASELINE, '--timeout', '60000'];
   const { promise, resolve } = Promise.withResolvers<Pick<Ran, 'code' | 'output'>>();
   const child = execFile(
     process.execPath,
     [join(SUITE, 'dist/index.js'), 'client', '--command', client, ...options],
-    { cwd: ROOT, maxBuffer: 100_000_000 },
+    { cwd: ROOT, maxBuffer: 100_000_000, env: { ...process.env, CONFORMANCE_TEST: player } },
     (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, output: stdout + stderr }),
   );
   const { code, output } = await promise;
@@ -43,7 +68,9 @@ describe('scenario 46: the MCP client conforms to the protocol', () => {
   it.each(sample(1, ['2025-11-25', '2026-07-28']))(
     'of revision %s: every required case passes, and only extensions are missing',
     async (revision) => {
-      const { code, output, passed, failed } = await run(revision);
+      const player = await startPlayer();
+      onTestFinished(player.close);
+      const { code, output, passed, failed } = await run(revision, player.url);
       const required = clientList(join(SUITE, `requirements/${revision}.yaml`));
       const missing = required.filter((scenario) => !passed.includes(scenario));
       if (missing.length > 0 || code !== 0) console.error(output.slice(-10_000));
