@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { echo } from '#test/journeys/scripts.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
-import { givenBy, ROWS } from './core-rows.ts';
+import { givenBy, ROWS, type Given } from './core-rows.ts';
 import { FILE_ROWS } from './file-rows.ts';
 import { MEMORY_ROWS } from './memory-rows.ts';
 import { RESOURCE_ROWS } from './resource-rows.ts';
@@ -24,13 +24,15 @@ const OPERATIONS = 75;
 
 describe('an operation of the contract', () => {
   let service: Service;
+  let given: Given;
   beforeAll(async () => {
     service = await startService({ script: echo });
+    given = givenBy(service);
   });
   afterAll(async () => service.close());
 
   it.each(ALL)('answers as the contract defines: $name', async ({ call, shows }) => {
-    expect(await call(givenBy(service))).toMatchObject(shows as object);
+    expect(await call(given)).toMatchObject(shows as object);
   });
 
   it('has a row in the tables of this test, and only one', () => {

@@ -26,7 +26,7 @@ import {
   TOOLSET,
 } from './core-parameters.ts';
 
-/** The resources that a row uses, made for it through the same client. */
+/** The resources that a row uses, made through the same client. */
 export interface Given {
   readonly service: Service;
   readonly client: Anthropic['beta'];
@@ -42,14 +42,16 @@ export function givenBy(service: Service): Given {
   const made = async (tools: AgentCreateParams['tools'] = [], model = 'claude-opus-5') =>
     (await client.agents.create({ name: 'Ada', model, tools })).id;
   const environment = async () => (await client.environments.create({ name: 'lab' })).id;
+  /** Sessions do not change their agent and environment, so all of them have the same ones. */
+  const ofSessions = { agent: once(made), environment: once(environment) };
   const sessionOf = async (agent: string) =>
-    (await client.sessions.create({ agent, environment_id: await environment() })).id;
+    (await client.sessions.create({ agent, environment_id: await ofSessions.environment() })).id;
   return {
     service,
     client,
     agent: () => made(),
     environment,
-    session: async () => sessionOf(await made()),
+    session: async () => sessionOf(await ofSessions.agent()),
     async waiting(tool) {
       const asks = { ...TOOLSET, configs: [] };
       const session = await sessionOf(await made(tool === 'that asks' ? [asks] : [TOOL]));
@@ -61,6 +63,11 @@ export function givenBy(service: Service): Given {
       return { session, use: uses[0]?.id ?? '' };
     },
   };
+}
+
+function once<Made>(make: () => Promise<Made>): () => Promise<Made> {
+  let made: Promise<Made> | undefined;
+  return () => (made ??= make());
 }
 
 export interface Row {
