@@ -1,13 +1,16 @@
 /** What agents list: references are looked up and pinned, updates merge level by level, sessions have whole definitions. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Agent, AgentCreate, AgentOverrides, AgentUpdate, SessionAgent } from '#contract/agents.ts';
 import { AgentId, WorkspaceId } from '#contract/ids.ts';
+import { MultiagentInput } from '#contract/multiagent.ts';
 import { listingOf } from '#core/agents/listing.ts';
 import { overrideAgent, replaceTools } from '#core/agents/override.ts';
 import { resolveAgent, snapshotOf } from '#core/agents/resolve.ts';
 import { brokenListing, nextVersion } from '#core/agents/update.ts';
 import { isRefusal, type RequestRefusal } from '#core/ports/errors.ts';
 import { explain } from '#core/requests/explain.ts';
+import { propertyRuns } from '#test/property-runs.ts';
 
 const NOW = '2026-11-21T10:00:00.000Z';
 const WORKSPACE = WorkspaceId.parse('wrkspc_1');
@@ -384,9 +387,62 @@ describe('an update', () => {
     expect(await updated([gone], { multiagent: coordinator('agent_gone') })).toMatchObject({ status: 'refused' });
   });
 
+  it('reads its own agent no second time, which another request may have changed since', async () => {
+    const nothing = agents([]);
+    for (const own of [SELF, OWN, pin(OWN, 1)]) {
+      const { multiagent } = AgentUpdate.parse({ multiagent: coordinator(own) });
+      const listing = await listingOf(nothing, { workspace: WORKSPACE, agent: agent(OWN) }, multiagent);
+      expect(listing).toMatchObject({ multiagent: coordinator(pin(OWN, 1)) });
+    }
+  });
+
   it('may not give the name of advisors to an agent that lists itself', async () => {
     const versions = await history(coordinator(SELF));
     expect(await updated(versions, { name: 'anthropic.advisor' })).toMatchObject({ status: 'refused' });
+  });
+});
+
+describe('any setting of the newer form', () => {
+  const entry = fc.constantFrom<unknown>(
+    'agent_a',
+    'agent_b',
+    pin('agent_a', 1),
+    pin('agent_lead', 1),
+    SELF,
+    'agent_n0',
+  );
+  const inline = fc.constantFrom(undefined, null, { type: 'enabled' }, DISABLED);
+  const list = fc.oneof(fc.constantFrom(undefined, null), fc.array(entry, { maxLength: 3 }));
+  const spawning = fc.oneof(
+    fc.constantFrom(undefined, null, DISABLED),
+    fc
+      .record({ inline_agents: inline, predefined_agents: list })
+      .map((fields) => JSON.parse(JSON.stringify({ type: 'enabled', ...fields }))),
+  );
+  const advisor = fc.constantFrom(undefined, null, DISABLED, { type: 'enabled', model: 'claude-opus-5' });
+  const setting = fc
+    .record({ subagents: spawning, workflows: spawning, advisor })
+    .map((fields) => members(JSON.parse(JSON.stringify(fields))));
+
+  it('is kept when it is sent again, or as it was answered', async () => {
+    await fc.assert(
+      fc.asyncProperty(setting, fc.array(setting, { maxLength: 3 }), async (first, updates) => {
+        const made = await created(first);
+        if (isRefusal(made)) return;
+        const versions = [made];
+        for (const multiagent of updates) {
+          const next = await updated(versions, { multiagent });
+          if (isRefusal(next)) continue;
+          if (next.version > versions.length) versions.push(next);
+          // It is complete, and no list is empty without inline agents.
+          expect(MultiagentInput.safeParse(next.multiagent).success).toBe(true);
+          for (const again of [multiagent, next.multiagent, members()]) {
+            expect(await updated(versions, { multiagent: again })).toEqual(next);
+          }
+        }
+      }),
+      { numRuns: propertyRuns(400) },
+    );
   });
 });
 
