@@ -1,4 +1,7 @@
 /** Files into a session and out of it, through the official SDK and a real sandbox. */
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import Anthropic, { toFile } from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { follow } from '#test/journeys/follower.ts';
@@ -144,6 +147,37 @@ describe('a session with files', () => {
     expect(next).toContain('This is a new sandbox.');
     expect(next).toMatch(found);
     expect(next).not.toContain('lost.txt');
+  });
+
+  it('is idle when what its programs wrote after the last call is listed', async () => {
+    const session = await sessionWith([]);
+    const folder = '/mnt/session/outputs';
+    const folders = () => service.sandboxes().map((task) => join(service.data, 'tasks', task, 'mnt/session/outputs'));
+    const [late, more] = [`late-${session.id}`, `more-${session.id}`];
+    const found = (name: string) => folders().find((one) => existsSync(join(one, name)));
+    const written = (name: string) => expect.poll(() => found(name), { timeout: 60_000 }).toBeDefined();
+    const steps = [
+      `sleep 1; echo 1 > ${folder}/${late}`,
+      `while [ ! -e ${folder}/go ]; do sleep 0.1; done; echo 2 > ${folder}/${more}`,
+    ];
+    const answer = calling(bash(`(${steps.join('; ')}; sleep 600) &`));
+    // The model ends its turn when the program has written, and the program goes on.
+    service.standIn.script(async (request, index) => {
+      const reply = await answer(request, index);
+      if (!('tools' in reply)) await written(late);
+      return reply;
+    });
+    const events = await service.converse(session.id, 'go');
+    expect(await outputsOf(session.id)).toEqual({ [late]: '1\n' });
+    expect(events.filter(({ type }) => type === 'session.status_idle')).toHaveLength(1);
+    // A turn without a call ends in the same way.
+    service.standIn.script(async () => {
+      await writeFile(join(found(late) ?? expect.fail('no sandbox'), 'go'), '');
+      await written(more);
+      return { text: 'Done.' };
+    });
+    await service.converse(session.id, 'and?');
+    expect(await outputsOf(session.id)).toEqual({ [late]: '1\n', [more]: '2\n', go: '' });
   });
 
   it('gives its user regular files only, by names that every system takes, and each content once', async () => {
