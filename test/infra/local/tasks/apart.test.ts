@@ -205,6 +205,18 @@ describe.skipIf(here.length === 0).each(here.length === 0 ? KINDS : here)(
       expect(await bash('ls /mnt/session/uploads/d/a.txt 2>&1')).toContain('No such file');
     });
 
+    test('a program is known to go on until it ends, also one that has left the shell’s session', async () => {
+      const leaves = async (command: string) =>
+        (await execute(address, callOf('bash', { command }))).programsLive ?? false;
+      expect(await leaves('(true) | cat; sleep 0.01')).toBe(false);
+      expect(await leaves('setsid sleep 4646 >/dev/null 2>&1 & disown; (setsid sleep 4646 >/dev/null 2>&1 &)')).toBe(
+        true,
+      );
+      expect(await leaves('cd /')).toBe(true);
+      await bash('pkill -KILL -xf "sleep 4646"');
+      await expect.poll(() => leaves('true')).toBe(false);
+    });
+
     test('signals reach neither the server nor its later calls', async () => {
       await bash('marked=yes');
       for (const signal of SIGNALS) {
