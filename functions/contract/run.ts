@@ -49,6 +49,8 @@ export const Next = z.object({
   waitSeconds: z.int().min(0),
   /** Of a harvest: where the turn began to end. */
   since: Position.optional(),
+  /** Of `long`: the name of the next run's execution. */
+  execution: z.string().optional(),
 });
 export type Next = z.infer<typeof Next>;
 

@@ -1,13 +1,13 @@
-/** One sweep over the active sessions: each that has no execution gets a new one. */
+/** One sweep over the active threads of all sessions: each that has no execution gets a new one. */
 import type { Instant } from '#contract/ids.ts';
 import { errorClass } from '#core/ports/errors.ts';
-import { runName, type LogKey } from '#core/ports/session-log.ts';
+import { isPrimary, runName, type LogKey } from '#core/ports/session-log.ts';
 import { repair, type RunPorts } from '#core/session/repair.ts';
 import type { SweepWorld } from '#aws/worlds/sweep.ts';
 
 type SessionsWorld = Pick<SweepWorld, keyof RunPorts | 'runList' | 'runningSince' | 'pause' | 'journal'>;
 
-/** At once: sessions wait for each other's calls to AWS no longer than the function has time for. */
+/** At once: threads wait for each other's calls to AWS no longer than the function has time for. */
 const PARALLEL_REPAIRS = 20;
 /** Step Functions starts 150 executions a second in most Regions, and the API needs them. This takes a third. */
 const BETWEEN_REPAIRS_MS = 20;
@@ -47,9 +47,13 @@ async function repairEach(world: SessionsWorld, keys: AsyncIterable<LogKey>): Pr
 async function repairOne(world: SessionsWorld, key: LogKey): Promise<void> {
   try {
     const outcome = await repair(world, key);
-    if (outcome === 'restarted') world.journal.logger.warn('sweep', { session: key.session, outcome });
+    if (outcome === 'restarted') world.journal.logger.warn('sweep', { ...namesOf(key), outcome });
   } catch (error) {
-    // One session's trouble must not keep the others waiting; the next sweep tries it again.
-    world.journal.logger.error('sweep', { session: key.session, error_class: errorClass(error) });
+    // One thread's trouble must not keep the others waiting; the next sweep tries it again.
+    world.journal.logger.error('sweep', { ...namesOf(key), error_class: errorClass(error) });
   }
+}
+
+function namesOf(key: LogKey): Readonly<Record<string, string>> {
+  return isPrimary(key) ? { session: key.session } : { session: key.session, thread: key.thread };
 }

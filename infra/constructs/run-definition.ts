@@ -130,13 +130,13 @@ export const runDefinition = {
       Next: 'Turn',
     },
     Backoff: { Type: 'Wait', SecondsPath: '$.turn.waitSeconds', Next: 'Turn' },
-    // An execution fails at 25,000 history events. The harness has increased `run` before it asks for the next one.
+    // An execution fails at 25,000 history events. The harness has increased `run` before it asks for the next one, which it names.
     StartNextRun: {
       Type: 'Task',
       Resource: START,
       Parameters: {
         'StateMachineArn.$': '$$.StateMachine.Id',
-        'Name.$': "States.Format('{}-{}', $.session, $.run)",
+        'Name.$': '$.turn.execution',
         Input: { 'session.$': '$.session', 'thread.$': '$.thread', 'run.$': '$.run' },
       },
       Retry: [{ ErrorEquals: ['StepFunctions.ExecutionAlreadyExistsException'], MaxAttempts: 0 }, ...RETRY_TURN],

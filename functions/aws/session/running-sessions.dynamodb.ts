@@ -1,4 +1,4 @@
-/** The sparse index of active sessions: a session is in it exactly while its row says running or rescheduling. */
+/** The sparse index of active sessions and child threads: one is in it exactly while its row says running or rescheduling. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
 import { SessionId, ThreadId, type Instant } from '#contract/ids.ts';
@@ -12,7 +12,10 @@ export interface RunningSession extends LogKey {
   readonly run: number;
 }
 
-/** Yields the sessions that have been active since before `instant`, longest first, page by page. */
+/**
+ * Yields the threads that have been active since before `instant`, longest first, page by page. For the primary thread, its
+ * session's row tells.
+ */
 export async function* runningSince(
   dynamodb: DynamoDBClient,
   name: string,

@@ -1,4 +1,4 @@
-/** Runs as executions of the state machine, named by session and run so that a repeated start changes nothing. */
+/** Runs as executions of the state machine, named by session, thread and run so that a repeated start changes nothing. */
 import {
   ExecutionAlreadyExists,
   ListExecutionsCommand,

@@ -5,7 +5,7 @@
 import { recordIn, type OpenCall } from '#contract/entries.ts';
 import { SANDBOX_UNAVAILABLE, type HandOutcome, type Hands, type Next, type RunState } from '#contract/run.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { LogKey } from '#core/ports/session-log.ts';
+import { runName, type LogKey } from '#core/ports/session-log.ts';
 import { ask } from '#core/harness/ask.ts';
 import type { RequestOutcome } from '#core/harness/model-request.ts';
 import { changeSlice, queuedMessages, type Slice } from '#core/harness/history.ts';
@@ -26,8 +26,6 @@ interface Ended {
 
 const REQUESTS = { ask, compact, evaluate };
 
-const LONG: Next = { do: 'long', calls: [], waitSeconds: 0 };
-
 /** Pauses before the next look for the append that begins the run: its execution is started beside it, so may be first. */
 const PATIENCE_MS = [5, 10, 20, 40, 80, 160, 320, 640, 1280] as const;
 
@@ -45,7 +43,7 @@ async function begin(world: TurnWorld, key: LogKey, run: RunState, signal: Abort
   const slice = await awaken(world, key, run.run);
   if (slice === null) return rest(run.run);
   // An earlier attempt began the next run and died before it answered, so that run's execution is not started yet.
-  if (slice.head.state.run !== run.run) return { run: slice.head.state.run, next: LONG };
+  if (slice.head.state.run !== run.run) return goOn(key, slice.head.state.run);
   const reported = await reportHands(world, key, slice, run);
   return go(world, key, await reportHarvest(world, key, reported, run), signal);
 }
@@ -157,7 +155,12 @@ async function endTurn(
 async function continueRun(world: TurnWorld, key: LogKey, slice: Slice): Promise<Ended> {
   const changed = await change(world, key, slice.head, { do: 'continue', run: slice.head.state.run, reason: 'long' });
   if (changed.status !== 'changed') return rest(slice.head.state.run);
-  return { run: changed.head.state.run, next: LONG };
+  return goOn(key, changed.head.state.run);
+}
+
+/** In the execution of the next run. */
+function goOn(key: LogKey, run: number): Ended {
+  return { run, next: { do: 'long', calls: [], waitSeconds: 0, execution: runName(key, run) } };
 }
 
 /**

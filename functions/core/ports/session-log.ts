@@ -138,7 +138,7 @@ export interface LogRemover {
   remove(session: SessionId): Promise<void>;
 }
 
-/** Starts executions of the run's state machine. Idempotent by session and run. */
+/** Starts executions of the run's state machine. Idempotent by session, thread and run. */
 export interface Runs {
   /** `taken`: an execution of that name has ended, so perhaps none runs this run. */
   start(key: LogKey, run: number): Promise<'started' | 'taken'>;
@@ -151,6 +151,6 @@ export interface RunList {
 }
 
 /** The name of a run's execution. No name is used twice. */
-export function runName({ session }: Pick<LogKey, 'session'>, run: number): string {
-  return `${session}-${run}`;
+export function runName(key: LogKey, run: number): string {
+  return `${key.session}-${isPrimary(key) ? '' : `${key.thread}-`}${run}`;
 }

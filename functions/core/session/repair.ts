@@ -1,5 +1,5 @@
 /**
- * Makes sure that an active session has an execution. Executions are named by session and run number, so a lost one is
+ * Makes sure that an active thread has an execution. Executions are named by session, thread and run number, so a lost one is
  * replaced under the next number: no name is used twice.
  */
 import { Fault } from '#core/ports/errors.ts';
@@ -14,7 +14,7 @@ export type RunPorts = Pick<Ports, 'log' | 'runs' | 'stamp'>;
 
 type Repair = 'resting' | 'alive' | 'restarted';
 
-/** Starting a run that is under way changes nothing, so this is safe to repeat for every active session. */
+/** Starting a run that is under way changes nothing, so this is safe to repeat for every active thread. */
 export async function repair(ports: RunPorts, key: LogKey): Promise<Repair> {
   const head = await ports.log.head(key);
   if (head === null || !isActive(head.state)) return 'resting';

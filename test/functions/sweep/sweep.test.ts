@@ -1,6 +1,6 @@
 import { setImmediate as tick } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
-import { primaryThread, SessionId } from '#contract/ids.ts';
+import { primaryThread, SessionId, ThreadId } from '#contract/ids.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
 import { sweep } from '../../../functions/sweep/sweep.ts';
@@ -90,6 +90,26 @@ describe('sweep over sessions', () => {
     );
     await expect(sweep(world, BEFORE)).rejects.toThrow('throttled');
     expect(finished).toEqual(['sesn_0', 'sesn_1']);
+  });
+
+  it('tells the runs of a session from those of its child threads', async () => {
+    const [primary = expect.fail('none')] = KEYS;
+    const [lost, alive] = ['sthr_lost', 'sthr_alive'].map((id) => ({ ...primary, thread: ThreadId.parse(id) }));
+    const looked: string[] = [];
+    const { world, failures } = worldOf(
+      ({ thread }) => {
+        looked.push(thread);
+        return Promise.reject(new TypeError('broken'));
+      },
+      async function* () {
+        for (const key of [primary, lost, alive]) if (key !== undefined) yield key;
+      },
+      ['sesn_0-1', 'sesn_0-sthr_alive-1', 'sesn_0-sthr_lost-2'],
+    );
+    await sweep(world, BEFORE);
+    expect(looked).toEqual(['sthr_lost']);
+    const told = { session: 'sesn_0', thread: 'sthr_lost', error_class: 'TypeError' };
+    expect(failures.mock.calls).toEqual([['sweep', told]]);
   });
 
   it('leaves sessions alone whose run has an execution, and looks at the others no faster than starts are allowed', async () => {

@@ -105,10 +105,10 @@ test('a harvest is repeated like a call, and a turn follows when it fails, too',
   expect(States.Harvest.Catch).toEqual([{ ErrorEquals: ['States.ALL'], ResultPath: null, Next: 'Turn' }]);
 });
 
-test('a run that is too long continues in an execution named by session and run, with only ids as input', () => {
+test('a run that is too long continues in the execution that the harness names, with only ids as input', () => {
   expect(States.StartNextRun.Parameters).toEqual({
     'StateMachineArn.$': '$$.StateMachine.Id',
-    'Name.$': "States.Format('{}-{}', $.session, $.run)",
+    'Name.$': '$.turn.execution',
     Input: { 'session.$': '$.session', 'thread.$': '$.thread', 'run.$': '$.run' },
   });
   expect(States.StartNextRun.Catch).toEqual([

@@ -84,7 +84,7 @@ describe('a turn', () => {
 
   it('that is repeated after it handed the run on still starts the next execution', async () => {
     const long = started().when({ do: 'continue', run: 1, reason: 'long' });
-    expect(await stage(long).turn(1)).toMatchObject({ run: 2, turn: { do: 'long' } });
+    expect(await stage(long).turn(1)).toMatchObject({ run: 2, turn: { do: 'long', execution: `${KEY.session}-2` } });
   });
 
   it('cancels its model request when its claim cannot be written', async () => {

@@ -1,24 +1,27 @@
 import { describe, expect, it } from 'vitest';
+import { ThreadId } from '#contract/ids.ts';
 import { change } from '#core/session/change.ts';
 import { repair } from '#core/session/repair.ts';
-import type { Runs } from '#core/ports/session-log.ts';
+import { runName, type Runs } from '#core/ports/session-log.ts';
 import { MAX_FAILURES } from '#core/session/commands.ts';
 import { given, KEY, outline, send, steadyStamp } from '#test/functions/core/given.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
-function stage(taken: (run: number) => boolean) {
+function stage(taken: (run: number) => boolean, key = KEY) {
   const log = memoryLog();
   const scenario = given().when(send('hi'));
-  log.create(KEY, scenario.head, scenario.entries);
+  log.create(key, scenario.head, scenario.entries);
   const started: number[] = [];
+  const names: string[] = [];
   const runs: Runs = {
-    start: async (_key, run) => {
+    start: async (of, run) => {
       if (taken(run)) return 'taken';
       started.push(run);
+      names.push(runName(of, run));
       return 'started';
     },
   };
-  return { log, started, sweep: () => repair({ log, runs, stamp: steadyStamp(1000) }, KEY) };
+  return { log, started, names, sweep: () => repair({ log, runs, stamp: steadyStamp(1000) }, key) };
 }
 
 describe('the repair of a session that the log calls active', () => {
@@ -33,6 +36,16 @@ describe('the repair of a session that the log calls active', () => {
     expect(await sweep()).toBe('restarted');
     expect(started).toEqual([3]);
     expect((await log.head(KEY))?.state.run).toBe(3);
+  });
+
+  it.each([
+    { of: 'the primary thread', key: KEY, names: ['sesn_1-3'] },
+    { of: 'a child thread', key: { ...KEY, thread: ThreadId.parse('sthr_2') }, names: ['sesn_1-sthr_2-3'] },
+  ])('gives $of executions under names of its own', async ({ key, names: expected }) => {
+    const { sweep, names, log } = stage((run) => run < 3, key);
+    expect(await sweep()).toBe('restarted');
+    expect(names).toEqual(expected);
+    expect((await log.head(key))?.state.run).toBe(3);
   });
 
   it('continues under one number, however many repairs run at once', async () => {
