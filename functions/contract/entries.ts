@@ -14,7 +14,7 @@ import { ModelUsage, Usage } from './usage.ts';
 /** What the service tells the model of the session's memory and skills, after the agent's own system prompt. */
 const Guides = z.object({
   guide: z.string().optional(),
-  /** The same for the threads of the agents that the session's agent may give work to, by the ids of those agents. */
+  /** The same for the threads of the agents that the session's agent lists, by their ids; absent where there is nothing to tell. */
   guides: z.record(AgentId, z.string()).optional(),
 });
 export type Guides = z.infer<typeof Guides>;

@@ -3,6 +3,7 @@ import type { SessionAgent } from '#contract/agents.ts';
 import { eventIn, type Entry, type SessionState } from '#contract/entries.ts';
 import { ThreadId } from '#contract/ids.ts';
 import { ADVISOR_NAME } from '#contract/multiagent.ts';
+import { overrideModel } from '#core/agents/resolve.ts';
 import type { Slice } from '#core/harness/history.ts';
 import { agentOf, guidesOf } from '#core/model/slice.ts';
 import type { ModelAnswer } from '#core/ports/model.ts';
@@ -48,7 +49,7 @@ async function delegationOf(
     do: 'begin',
     thread: newThread(world),
     name,
-    guide: guideFor(entries, of.agent),
+    guide: guideFor(entries, agent, of.agent),
     ...of,
   });
   switch (tool) {
@@ -98,10 +99,10 @@ async function delegationOf(
   }
 }
 
-/** Of the session's memory, and of the agent's own skills. */
-function guideFor(entries: readonly Entry[], { id }: SessionAgent): string | null {
+/** Of the session's memory, and of the agent's own skills. A copy of the session's agent, or one that it defines, has its skills. */
+function guideFor(entries: readonly Entry[], own: SessionAgent, { id, version }: SessionAgent): string | null {
   const { guide, guides } = guidesOf(entries);
-  return (guides === undefined ? guide : guides[id]) ?? null;
+  return (id === own.id && version === own.version ? guide : guides?.[id]) ?? null;
 }
 
 type Begin = Extract<Delegation, { do: 'begin' }>;
@@ -114,14 +115,14 @@ function newThread({ stamp }: Pick<Ports, 'stamp'>): ThreadId {
 const ADVICE =
   'You advise another agent, which asks you one question. Answer it as well as you can from what it tells you: say what you would do and why, what to check first, and what you are not sure of. You cannot ask back and have no tools.';
 
-/** It has the model's own settings, and no tools. */
+/** Its model has its own settings, but runs where the agent's does. */
 function advisorOf(agent: SessionAgent, model: string): SessionAgent {
   return {
     ...agent,
     name: ADVISOR_NAME,
     description: null,
     system: ADVICE,
-    model: { ...agent.model, id: model },
+    model: overrideModel({ id: model, inference_geo: agent.model.inference_geo }),
     tools: [],
     mcp_servers: [],
     skills: [],

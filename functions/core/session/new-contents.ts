@@ -5,6 +5,7 @@ import type { SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { ResourceInputs, SessionContents } from '#contract/resources.ts';
 import { MAX_SESSION_SKILLS } from '#contract/skills.ts';
 import { rosterOf } from '#core/tools/roster.ts';
+import { isSelf } from '#core/agents/multiagent.ts';
 import { planFiles, type AskedFile } from '#core/files/mount-files.ts';
 import { memoryGuide, planStores, type AskedStore } from '#core/memory/mount-stores.ts';
 import { placeSkills, skillGuide, type SessionSkill } from '#core/skills/session-skills.ts';
@@ -57,7 +58,7 @@ export function withSkills(
   agent: SessionAgent,
   skills: readonly SessionSkill[],
 ): NewContents | RequestRefusal {
-  const listed = rosterOf(agent).agents.map((one) => one.agent);
+  const listed = rosterOf(agent).agents.flatMap((one) => (isSelf(one.agent, agent) ? [] : [one.agent]));
   const [own = [], ...others] = placeSkills([agent, ...listed].map((one) => skillsOf(one, skills)));
   const mounted = new Map([own, ...others].flat().map((skill) => [skill.mounted.version, skill.mounted]));
   if (mounted.size > MAX_SESSION_SKILLS) return TOO_MANY_SKILLS;

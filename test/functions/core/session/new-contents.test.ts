@@ -78,6 +78,14 @@ describe('the skills of a session', () => {
     expect(listed['agent_4']).toBe(guides.guide);
   });
 
+  it('are told to a copy of the session’s agent as to the agent itself', () => {
+    const own = having(1, [A1]);
+    const agent = SessionAgent.parse({ ...own, multiagent: { type: 'coordinator', agents: [own, having(2, [B1])] } });
+    const contents = withSkills(NOTHING, agent, [A1, B1]);
+    if (isRefusal(contents)) throw new TypeError(contents.message);
+    expect(Object.keys(contents.guides.guides ?? {})).toEqual(['agent_2']);
+  });
+
   it('are told after the memory that all agents share', () => {
     const memory = { ...NOTHING, guides: { guide: 'Memory.' } };
     expect(accepted([], [[]], memory).guides).toEqual({ guide: 'Memory.', guides: { agent_2: 'Memory.' } });
