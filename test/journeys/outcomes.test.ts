@@ -59,7 +59,7 @@ describe('a session with an outcome', () => {
     service.standIn.script((request) => (isOfGrader(request) ? grading(request) : working(request)));
     const session = await service.session();
     const file = await beta.files.upload({
-      file: await toFile(Buffer.from('It has three lines.'), 'rubric.md'),
+      file: await toFile(Buffer.from('\u{feff}It has three lines.'), 'rubric.md'),
       betas: BETAS,
     });
     const { sent, seen } = await work(session, defined({ type: 'file', file_id: file.id }));

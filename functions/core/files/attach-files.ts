@@ -7,6 +7,7 @@ import type { HeldFile, HeldFiles } from '#contract/entries.ts';
 import type { FileId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import { copyOf, isExpired } from '#core/files/copy.ts';
 import { readPdf } from '#core/files/pdf.ts';
+import { textOf } from '#core/files/text-file.ts';
 import {
   base64Chars,
   MANY_IMAGES,
@@ -148,17 +149,6 @@ async function judge({ blobs }: Pick<Ports, 'blobs'>, { blob }: StoredFile): Pro
   }
   const text = textOf(bytes);
   return text === null ? OTHER : { kind: 'text', text };
-}
-
-/** Null for bytes that are no UTF-8, and for a text with a zero byte, which no text file has. */
-function textOf(bytes: Uint8Array): string | null {
-  if (bytes.includes(0)) return null;
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    if (error instanceof TypeError) return null;
-    throw error;
-  }
 }
 
 /** No text has so many for each token. */

@@ -5,6 +5,7 @@
 import { MAX_RUBRIC_CHARS, type EventInput } from '#contract/events.ts';
 import type { FileId, WorkspaceId } from '#contract/ids.ts';
 import { isExpired } from '#core/files/copy.ts';
+import { textOf } from '#core/files/text-file.ts';
 import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
 import type { Ports } from '#core/ports/ports.ts';
 
@@ -43,9 +44,8 @@ async function readRubric(
   if (isExpired(stored, stamp.now())) return { unfit: 'the file has expired' };
   const tooLong = { unfit: `a rubric has at most ${MAX_RUBRIC_CHARS} characters` };
   if (stored.file.size_bytes > MAX_RUBRIC_BYTES) return tooLong;
-  const bytes = Buffer.from(await new Response(await blobs.get(stored.blob)).arrayBuffer());
-  const text = bytes.toString('utf8');
-  if (!Buffer.from(text).equals(bytes) || text.includes('\0')) return { unfit: 'the file is no text in UTF-8' };
+  const text = textOf(new Uint8Array(await new Response(await blobs.get(stored.blob)).arrayBuffer()));
+  if (text === null) return { unfit: 'the file is no text in UTF-8' };
   if (text.trim() === '') return { unfit: 'the text must say something' };
   return text.length > MAX_RUBRIC_CHARS ? tooLong : { text };
 }
