@@ -17,6 +17,7 @@ import {
   CONTENT_LIMITS,
   type ContentEntry,
   type ContentsResponse,
+  type ExecuteRequest,
   type Manifest,
   MEMORY_DIR,
   OUTPUTS_FOLDER,
@@ -47,9 +48,12 @@ interface Placed extends Pick<ContentEntry, 'access' | 'form' | 'version'> {
 
 /** What the session's calls must find here: the last manifest, and what is in place of it. */
 export interface Contents {
-  /** Whether a call that names this version has to wait. A sandbox with packages takes no call without them. */
-  areAwaited(version: string | undefined): boolean;
-  /** Takes over a manifest: removes what is no longer in it, and answers what is lacking. */
+  /** Whether a call that names these versions has to wait. A sandbox with packages takes no call without them. */
+  areAwaited(call: Pick<ExecuteRequest, 'contents' | 'thread'>): boolean;
+  /**
+   * Takes over a manifest: removes what is no longer in it, and answers what is lacking. While another caller is about to
+   * send what it lacks, the answer waits.
+   */
   expect(manifest: Manifest): Promise<readonly string[]>;
   /** Puts what is lacking. One stream at a time: what an earlier one put is dropped from the next. */
   take(stream: AsyncIterable<Buffer>): Promise<ContentsResponse>;
@@ -63,15 +67,39 @@ export interface Contents {
 
 type Limits = Readonly<Record<'archiveBytes' | 'fileBytes', number>>;
 
+interface Part {
+  readonly version: string;
+  readonly entries: Map<string, ContentEntry>;
+}
+
+/** A caller that was told what is lacking has begun to send it by then, or has died. */
+const STREAM_BEGINS_MS = 3000;
+
 const put = promisify(write);
 
 /** @param archive the packages without which the sandbox takes no call; null without packages */
-export function contentsIn(places: Places, archive: string | null, limits: Limits = CONTENT_LIMITS): Contents {
+export function contentsIn(
+  places: Places,
+  archive: string | null,
+  { limits = CONTENT_LIMITS, streamBeginsMs = STREAM_BEGINS_MS }: { limits?: Limits; streamBeginsMs?: number } = {},
+): Contents {
   const inTurn = takeTurns();
   const placed = new Map<string, Placed>();
-  let manifest: string | null = null;
-  let entries = new Map<string, ContentEntry>();
+  /** Null until the first manifest. */
+  let ofSession: Part | null = null;
+  const ofThreads = new Map<string, Part>();
+  /** A caller was told what is lacking, and its stream has not begun. */
+  let coming: PromiseWithResolvers<void> | null = null;
   const inMyTurn = <T>(work: () => Promise<T>): Promise<T> => inTurn(new AbortController().signal, work);
+  const parts = () => [...(ofSession === null ? [] : [ofSession]), ...ofThreads.values()];
+
+  function entryAt(path: string): ContentEntry | undefined {
+    for (const { entries } of parts()) {
+      const entry = entries.get(path);
+      if (entry !== undefined) return entry;
+    }
+    return undefined;
+  }
 
   function isChanged(path: string, mark: FileMark | null): boolean {
     const now = markAt(fileOf(places, path));
@@ -88,15 +116,37 @@ export function contentsIn(places: Places, archive: string | null, limits: Limit
     return there.version !== version && !isChanged(path, there.mark);
   }
 
-  async function expect(next: Manifest): Promise<readonly string[]> {
-    entries = new Map(next.entries.map((entry) => [entry.path, entry]));
-    manifest = next.version;
+  async function expect({ thread, ...session }: Manifest): Promise<readonly string[]> {
+    ofSession = partOf(session);
+    if (thread !== undefined) ofThreads.set(thread.id, partOf(thread));
     // What is deeper goes first, so that folders are empty in their turn.
     for (const [path, there] of [...placed].toSorted(([a], [b]) => b.length - a.length)) {
-      if (!entries.has(path)) drop(path, there);
+      if (entryAt(path) === undefined) drop(path, there);
     }
-    for (const entry of next.entries) if (entry.form === 'folder') makeFolder(entry);
-    return next.entries.filter(isLacking).map(({ path }) => path);
+    const wanted = [...session.entries, ...(thread?.entries ?? [])];
+    for (const entry of wanted) if (entry.form === 'folder') makeFolder(entry);
+    const lacking = wanted.filter(isLacking).map(({ path }) => path);
+    if (lacking.length > 0) awaitStream();
+    return lacking;
+  }
+
+  function awaitStream(): void {
+    const own = Promise.withResolvers<void>();
+    coming = own;
+    setTimeout(() => streamBegins(own), streamBeginsMs).unref();
+  }
+
+  function streamBegins(own = coming): void {
+    own?.resolve();
+    if (coming === own) coming = null;
+  }
+
+  async function expectAfterStream(next: Manifest): Promise<readonly string[]> {
+    for (;;) {
+      const lacking = await inMyTurn(async () => (coming === null ? expect(next) : null));
+      if (lacking !== null) return lacking;
+      await coming?.promise;
+    }
   }
 
   function drop(path: string, there: Placed): void {
@@ -147,12 +197,15 @@ export function contentsIn(places: Places, archive: string | null, limits: Limit
   }
 
   async function take(stream: AsyncIterable<Buffer>): Promise<ContentsResponse> {
-    const refused: { path: string; reason: string }[] = [];
+    const refused: ContentsResponse['refused'] = [];
     for await (const parcel of parcelsIn(stream)) {
-      const { path } = parcel.header;
-      const entry = entries.get(path);
-      const reason =
-        faultOf(parcel.header, entry, limits) ?? (entry && isLacking(entry) ? await place(entry, parcel) : null);
+      const { path, version } = parcel.header;
+      const entry = entryAt(path);
+      if (entry?.version !== version) {
+        refused.push({ path, reason: 'it is not in the newest manifest', isSuperseded: true });
+        continue;
+      }
+      const reason = faultOf(parcel.header, entry, limits) ?? (isLacking(entry) ? await place(entry, parcel) : null);
       if (reason !== null) refused.push({ path, reason });
     }
     return { refused };
@@ -192,28 +245,33 @@ export function contentsIn(places: Places, archive: string | null, limits: Limit
   }
 
   return {
-    areAwaited(version) {
+    areAwaited({ contents, thread }) {
       if (archive !== null && placed.get(PACKAGES_DIR)?.version !== archive) return true;
-      if (version === undefined) return false;
-      return manifest !== version || [...entries.values()].some(isLacking);
+      const lacks = (part: Part | null | undefined, version: string | undefined) =>
+        version !== undefined && (part?.version !== version || [...part.entries.values()].some(isLacking));
+      return lacks(ofSession, contents) || lacks(ofThreads.get(thread?.id ?? ''), thread?.contents);
     },
-    expect: (next) => inMyTurn(() => expect(next)),
-    take: (stream) => inMyTurn(() => take(stream)),
+    expect: expectAfterStream,
+    take(stream) {
+      streamBegins();
+      return inMyTurn(() => take(stream));
+    },
     writableFolders: () =>
-      [...entries.values()].flatMap(({ path, form, access }) =>
+      [...(ofSession?.entries.values() ?? [])].flatMap(({ path, form, access }) =>
         form === 'folder' && access === 'read_write' ? [path] : [],
       ),
     known: () => placed,
     keep(path, now) {
-      const entry = entries.get(path);
+      const entries = ofSession?.entries;
       if (now === null) {
         placed.delete(path);
-        entries.delete(path);
+        entries?.delete(path);
         return;
       }
       placed.set(path, { access: 'read_write', form: 'file', ...now });
+      const entry = entries?.get(path);
       if (entry !== undefined)
-        entries.set(path, { path, access: entry.access, form: entry.form, version: now.version });
+        entries?.set(path, { path, access: entry.access, form: entry.form, version: now.version });
     },
   };
 }
@@ -234,10 +292,12 @@ function as<T>(path: string, { access }: Pick<ContentEntry, 'access'>, work: () 
   return access === 'read_only' && path.startsWith('/mnt/') ? asServer(work) : work();
 }
 
-function faultOf({ version, bytes }: ParcelHeader, entry: ContentEntry | undefined, limits: Limits): string | null {
-  if (entry === undefined) return 'it is not in the manifest';
+function partOf({ version, entries }: Pick<Manifest, 'version' | 'entries'>): Part {
+  return { version, entries: new Map(entries.map((entry) => [entry.path, entry])) };
+}
+
+function faultOf({ bytes }: ParcelHeader, entry: ContentEntry, limits: Limits): string | null {
   if (entry.form === 'folder') return 'a folder has no bytes';
-  if (entry.version !== version) return 'it has another version than in the manifest';
   if (entry.bytes !== undefined && entry.bytes !== bytes) return `it has ${bytes} bytes and not ${entry.bytes}`;
   const most = entry.form === 'archive' ? limits.archiveBytes : limits.fileBytes;
   return bytes > most ? `it has more than ${most} bytes` : null;

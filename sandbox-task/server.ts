@@ -144,7 +144,10 @@ async function cancel({ call }: CancelRequest, { calls, log }: SandboxServerOpti
 
 async function expectContents(manifest: Manifest, { contents, log }: SandboxServerOptions): Promise<Reply> {
   const lacking = await contents.expect(manifest);
-  log('INFO', 'manifest', { entries: manifest.entries.length, lacking: lacking.length });
+  log('INFO', 'manifest', {
+    entries: manifest.entries.length + (manifest.thread?.entries.length ?? 0),
+    lacking: lacking.length,
+  });
   return { status: 200, body: { lacking: [...lacking] } };
 }
 
@@ -190,7 +193,7 @@ async function readChange(change: ChangeRead, { changes }: SandboxServerOptions)
 async function execute(request: ExecuteRequest, options: SandboxServerOptions): Promise<Reply> {
   const { calls, log } = options;
   const facts = { call: request.call, tool: request.name };
-  if (options.contents.areAwaited(undefined)) return awaitingContents();
+  if (options.contents.areAwaited({})) return awaitingContents();
   options.idle.used();
   try {
     const hindrance = calls.isKnown(request.call) ? null : await hindranceOf(request, options);
@@ -218,7 +221,7 @@ async function hindranceOf(request: ExecuteRequest, options: SandboxServerOption
   if (missing !== null) return awaitingCalls(missing);
   // The sandbox may have begun to stop while this call waited.
   if (options.isStopping()) return refusal('stopping', 'the sandbox is stopping');
-  return options.contents.areAwaited(request.contents) ? awaitingContents() : null;
+  return options.contents.areAwaited(request) ? awaitingContents() : null;
 }
 
 const awaitingContents = () => refusal('contents_awaited', 'the contents of this version have to be put first');

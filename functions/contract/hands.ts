@@ -9,13 +9,14 @@
  * and `/cancel` answers 200 and a `CancelResponse`.
  * A call that was cancelled before it began never runs, and neither does a call that comes after a cancelled one.
  * `PUT /manifest` with the same token and a `Manifest` names all contents that the session's calls must find: packages,
- * long results, files, memory, skills. The sandbox removes what is no longer in it, and answers 200 and a
- * `ManifestResponse` with the paths that it lacks.
+ * files, memory, skills, and the long results of one thread. The sandbox removes what is in no part of the manifest, and
+ * answers 200 and a `ManifestResponse` with the paths that it lacks. When another caller was just told what is lacking,
+ * the answer waits until that caller sends it, so that nothing is sent twice.
  * `PUT /contents` with the same token sends some of them in one stream: of each, a `ParcelHeader` as one line of JSON and
  * then its bytes. Each entry is in place as a whole or not at all. It answers 200 and a `ContentsResponse`. A repeat
  * changes nothing, and a stream that breaks leaves what arrived as a whole.
- * An `/execute` that names another version than that of the last complete manifest is answered `contents_awaited`, and so
- * is any call of a sandbox that lacks the packages it was started for.
+ * An `/execute` that names another version than that of the last complete manifest, of the session or of its own thread,
+ * is answered `contents_awaited`, and so is any call of a sandbox that lacks the packages it was started for.
  * `GET /changes` answers 200 and a `ChangesResponse`: what the agent's programs wrote below `OUTPUTS_DIR` and the writable
  * memory mounts and the caller has not kept. `POST /changes/bytes` with a `ChangeRead` answers 200 and the bytes, or breaks
  * the connection when the file changes meanwhile. `POST /changes` with a `ChangesKept` says which of them are stored, and
@@ -99,7 +100,13 @@ export const ExecuteRequest = z
      * The thread that makes the call. It has a shell of its own, and its calls have no order with those of other threads.
      * Absent: a call of the service's own.
      */
-    thread: z.strictObject({ id: z.string().min(1).max(128) }).optional(),
+    thread: z
+      .strictObject({
+        id: z.string().min(1).max(128),
+        /** Version of what only this thread's calls must find; absent when there is nothing. */
+        contents: z.string().min(1).max(300).optional(),
+      })
+      .optional(),
     /** Calls that have to end before this one begins. */
     after: z.array(z.string().min(1).max(128)).optional(),
     /** Version of the manifest whose contents this call must find; absent when the session has none. */
@@ -188,9 +195,15 @@ export const ContentEntry = z
   .meta({ id: 'ContentEntry' });
 export type ContentEntry = z.infer<typeof ContentEntry>;
 
-export const Manifest = z
-  .strictObject({ version: z.string().min(1).max(300), entries: z.array(ContentEntry).max(CONTENT_LIMITS.entries) })
-  .meta({ id: 'Manifest' });
+const ManifestPart = z.strictObject({
+  version: z.string().min(1).max(300),
+  entries: z.array(ContentEntry).max(CONTENT_LIMITS.entries),
+});
+
+/** The session's part, and that of the thread whose call needs them. The parts of other threads stay as they are. */
+export const Manifest = ManifestPart.extend({
+  thread: ManifestPart.extend({ id: z.string().min(1).max(128) }).optional(),
+}).meta({ id: 'Manifest' });
 export type Manifest = z.infer<typeof Manifest>;
 
 export const ManifestResponse = z.object({ lacking: z.array(z.string()) }).meta({ id: 'ManifestResponse' });
@@ -199,9 +212,16 @@ export type ManifestResponse = z.infer<typeof ManifestResponse>;
 export const ParcelHeader = z.strictObject({ path: z.string(), version: z.string(), bytes: z.int().min(0) });
 export type ParcelHeader = z.infer<typeof ParcelHeader>;
 
-/** `reason` is for the model. A refused entry is not there, and the manifest stays incomplete. */
+/**
+ * `reason` is for the model. A refused entry is not there, and the manifest stays incomplete. `isSuperseded`: another
+ * caller has put a manifest meanwhile in which it is not, or is another one.
+ */
 export const ContentsResponse = z
-  .object({ refused: z.array(z.object({ path: z.string(), reason: z.string().max(1000) })) })
+  .object({
+    refused: z.array(
+      z.object({ path: z.string(), reason: z.string().max(1000), isSuperseded: z.literal(true).optional() }),
+    ),
+  })
   .meta({ id: 'ContentsResponse' });
 export type ContentsResponse = z.infer<typeof ContentsResponse>;
 

@@ -78,7 +78,7 @@ describe('the contents that the sandbox lacks', () => {
     const other = { ...A, version: 'sevt_b' };
     expect(await client.put(place, parcels([other, 'x']))).toEqual({
       status: 'put',
-      refused: [{ path: A.path, reason: 'it has another version than in the manifest' }],
+      refused: [{ path: A.path, reason: 'it is not in the newest manifest', isSuperseded: true }],
     });
     const outside = { ...A, path: '/etc/passwd' };
     expect(await client.expect(place, { version: '2', entries: [outside] })).toEqual({ status: 'refused' });

@@ -139,8 +139,8 @@ describe('the contents of a sandbox', () => {
       status: 200,
       body: {
         refused: [
-          { path: a.path, reason: 'it has another version than in the manifest' },
-          { path: b.path, reason: 'it is not in the manifest' },
+          { path: a.path, reason: 'it is not in the newest manifest', isSuperseded: true },
+          { path: b.path, reason: 'it is not in the newest manifest', isSuperseded: true },
           { path: sized.path, reason: 'it has 2 bytes and not 3' },
         ],
       },

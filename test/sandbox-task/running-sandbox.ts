@@ -101,7 +101,11 @@ export function requestsTo(address: Address) {
 export async function startSandbox(
   listen: 'tcp' | 'socket' = 'tcp',
   packages: { readonly archive: string; readonly dir: string; readonly maxBytes?: number } | null = null,
-  { waitMs, ...bash }: BashLimits & { readonly waitMs?: number } = {},
+  {
+    waitMs,
+    streamBeginsMs = 0,
+    ...bash
+  }: BashLimits & { readonly waitMs?: number; readonly streamBeginsMs?: number } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'sandbox-test-'));
   const workdir = await mkdtemp(join(folder, 'workspace-'));
@@ -110,7 +114,7 @@ export async function startSandbox(
   const places = { workdir, mnt, packagesDir: packages?.dir ?? null };
   const tools = toolsIn(places, bash);
   const limits = { ...CONTENT_LIMITS, archiveBytes: packages?.maxBytes ?? CONTENT_LIMITS.archiveBytes };
-  const contents = contentsIn(places, packages?.archive ?? null, limits);
+  const contents = contentsIn(places, packages?.archive ?? null, { limits, streamBeginsMs });
   const finished = finishedCalls();
   const calls = idempotentCalls(tools, finished, waitMs);
   const events = new EventEmitter();

@@ -25,10 +25,12 @@ export type ContentsWorld = Pick<
   | 'sha256'
 >;
 
-/** A session with its sandbox, as a call found them. */
+/** A thread with its session's sandbox, as a call found them. */
 export interface Recipient {
   readonly key: LogKey;
   readonly state: SessionState;
+  /** The primary thread's state: it counts the changes of what all threads find. */
+  readonly session: SessionState;
   readonly sandbox: Extract<ReservedSandbox, { status: 'ready' }>;
   /** For sources: files, memory stores and skills of the session. Null for none, and while changes are taken. */
   readonly contents?: SessionContents | null;

@@ -1,7 +1,7 @@
 /**
  * The one way into a sandbox. Each kind of contents is a source: it names entries for the manifest and gives their bytes.
- * A call names the manifest's version. Only a sandbox that has another one costs anything: it is told the manifest, and is
- * sent in one stream what it lacks.
+ * A call names the manifest's version, and that of its thread's own part. Only a sandbox that has another one costs anything:
+ * it is told the manifest, and is sent in one stream what it lacks.
  */
 import { contentPathFault, type ContentEntry } from '#contract/hands.ts';
 import type { Consequence, ContentSource, ContentsWorld, Recipient } from '#core/hands/content-source.ts';
@@ -12,23 +12,31 @@ import { packagesSource } from '#core/hands/packages-source.ts';
 import { skillsSource } from '#core/hands/skills-source.ts';
 import type { Parcel } from '#core/ports/sandboxes.ts';
 
-/** All kinds of contents. A kind that is added here adds its ports to `ContentsWorld` and to `aws/worlds/execute.ts`. */
-const SOURCES: readonly ((world: ContentsWorld, recipient: Recipient) => ContentSource)[] = [
-  packagesSource,
-  largeResultsSource,
-  filesSource,
-  skillsSource,
-  memorySource,
-];
+type Source = (world: ContentsWorld, recipient: Recipient) => ContentSource;
 
 /**
- * The version of the manifest, which is known without reading anything; null when there is nothing to find. Whatever
- * changes a source's entries changes it: `state.contents` counts changes of files, memory and skills.
+ * All kinds of contents: what every thread of a session finds, and what a thread's own log holds. A kind that is added here
+ * adds its ports to `ContentsWorld` and to `aws/worlds/execute.ts`.
  */
-export function contentsVersion({ state, sandbox }: Pick<Recipient, 'state' | 'sandbox'>): string | null {
-  const { contents, largeResults } = state;
-  const parts = [contents, largeResults.at(-1)?.call, sandbox.archive];
-  return parts.every((part) => part === undefined || part === null) ? null : parts.join(' ');
+const SOURCES: Readonly<Record<'session' | 'thread', readonly Source[]>> = {
+  session: [packagesSource, filesSource, skillsSource, memorySource],
+  thread: [largeResultsSource],
+};
+
+/** Null where there is nothing to find. */
+export interface ContentsVersions {
+  readonly session: string | null;
+  readonly thread: string | null;
+}
+
+/**
+ * The versions of both parts of the manifest, which are known without reading anything. Whatever changes a source's entries
+ * changes one of them: `contents` of the session's state counts changes of files, memory and skills.
+ */
+export function contentsVersions({ state, session, sandbox }: Recipient): ContentsVersions {
+  const parts = [session.contents, sandbox.archive];
+  const hasNothing = parts.every((part) => part === undefined || part === null);
+  return { session: hasNothing ? null : parts.join(' '), thread: state.largeResults.at(-1)?.call ?? null };
 }
 
 type Given =
@@ -48,16 +56,27 @@ const AHEAD = 16;
 const MOST_NOTES = 20;
 const MOST_NOTE_CHARS = 2000;
 
+/** The version of a session's part without entries, which no call names. */
+const NO_CONTENTS = 'none';
+
 interface SourcedEntry {
+  readonly part: 'session' | 'thread';
   readonly entry: ContentEntry;
   readonly source: ContentSource;
 }
 
-export async function giveContents(world: ContentsWorld, version: string, recipient: Recipient): Promise<Given> {
-  const { sandbox } = recipient;
+export async function giveContents(world: ContentsWorld, recipient: Recipient): Promise<Given> {
+  const { sandbox, key } = recipient;
+  const versions = contentsVersions(recipient);
   const wanted = await wantedOf(world, recipient);
-  const entries = [...wanted.values()].map(({ entry }) => entry);
-  const expected = await world.sandboxClient.expect(sandbox, { version, entries });
+  const entriesOf = (part: SourcedEntry['part']) =>
+    [...wanted.values()].flatMap((sourced) => (sourced.part === part ? [sourced.entry] : []));
+  const ofThread =
+    versions.thread === null ? null : { id: key.thread, version: versions.thread, entries: entriesOf('thread') };
+  const expected = await world.sandboxClient.expect(sandbox, {
+    ...{ version: versions.session ?? NO_CONTENTS, entries: entriesOf('session') },
+    ...(ofThread && { thread: ofThread }),
+  });
   if (expected.status === 'interrupted') return expected;
   if (expected.status === 'refused') return TAKES_NOTHING;
   const lacking = expected.lacking.flatMap((path) => wanted.get(path) ?? []);
@@ -68,9 +87,11 @@ export async function giveContents(world: ContentsWorld, version: string, recipi
   const put = await world.sandboxClient.put(sandbox, parcelsOf(lacking, onMissing));
   if (put.status === 'interrupted') return put;
   if (put.status === 'refused') return TAKES_NOTHING;
-  for (const { path, reason } of put.refused) {
+  for (const { path, reason, isSuperseded } of put.refused) {
     const refused = wanted.get(path);
-    if (refused !== undefined) consequences.push(refused.source.without(refused.entry, { why: 'refused', reason }));
+    // Another call gives a newer one: the sandbox lets no call begin before it is there.
+    if (refused !== undefined && isSuperseded !== true)
+      consequences.push(refused.source.without(refused.entry, { why: 'refused', reason }));
   }
   const end = consequences.find((consequence) => consequence.do === 'give up');
   if (end !== undefined) return { status: 'given up', text: end.text };
@@ -86,14 +107,16 @@ function bounded(notes: readonly string[]): readonly string[] {
 
 /** By path. When two kinds want one path, the first has it. */
 async function wantedOf(world: ContentsWorld, recipient: Recipient): Promise<ReadonlyMap<string, SourcedEntry>> {
-  const contents = recipient.state.contents === undefined ? null : await world.contents.find(recipient.key.session);
-  const sources = SOURCES.map((source) => source(world, { ...recipient, contents }));
-  const listed = await Promise.all(sources.map(async (source) => ({ source, entries: await source.entries() })));
+  const contents = recipient.session.contents === undefined ? null : await world.contents.find(recipient.key.session);
+  const sources = (['session', 'thread'] as const).flatMap((part) =>
+    SOURCES[part].map((source) => ({ part, source: source(world, { ...recipient, contents }) })),
+  );
+  const listed = await Promise.all(sources.map(async (one) => ({ ...one, entries: await one.source.entries() })));
   const wanted = new Map<string, SourcedEntry>();
-  for (const { source, entries } of listed) {
+  for (const { part, source, entries } of listed) {
     for (const entry of entries) {
       const isPlaceless = wanted.has(entry.path) || contentPathFault(entry.path) !== null;
-      if (!isPlaceless) wanted.set(entry.path, { entry, source });
+      if (!isPlaceless) wanted.set(entry.path, { part, entry, source });
     }
   }
   return wanted;

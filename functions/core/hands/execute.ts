@@ -4,11 +4,11 @@
  */
 import { MAX_OUTPUT_CHARS, SandboxTool, type ExecuteRequest } from '#contract/hands.ts';
 import type { SessionState } from '#contract/entries.ts';
-import type { EventId } from '#contract/ids.ts';
+import { primaryThread, type EventId } from '#contract/ids.ts';
 import type { ExecuteInput } from '#contract/run.ts';
 import { takeChanges, type TakenChanges } from '#core/hands/changes.ts';
 import type { ContentsWorld, Recipient } from '#core/hands/content-source.ts';
-import { contentsVersion, giveContents, TAKES_NOTHING } from '#core/hands/contents.ts';
+import { contentsVersions, type ContentsVersions, giveContents, TAKES_NOTHING } from '#core/hands/contents.ts';
 import { toolUseOf } from '#core/hands/tool-use.ts';
 import { isAlive } from '#core/hands/is-alive.ts';
 import type { Ports } from '#core/ports/ports.ts';
@@ -23,9 +23,11 @@ export type ExecuteWorld = ContentsWorld & Pick<Ports, 'sandboxes' | 'stamp' | '
 interface CallToSend {
   readonly request: ExecuteRequest;
   readonly sent: SentMark;
-  /** As the call found it: it says what the sandbox must hold. */
-  readonly state: SessionState;
+  /** As the call found them: they say what the sandbox must hold. */
+  readonly states: States;
 }
+/** `session` is the primary thread's. */
+type States = Pick<Recipient, 'state' | 'session'>;
 interface Result {
   readonly text: string;
   readonly isError: boolean;
@@ -84,18 +86,18 @@ type Executed = 'ended' | 'sandbox not ready' | 'sandbox lost';
 export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise<Executed> {
   const key: LogKey = { session: input.session, thread: input.thread };
   const began = Date.parse(world.stamp.now());
-  const [asked, head, record] = await Promise.all([
+  const [asked, states, record] = await Promise.all([
     requestOf(world, key, input),
-    world.log.head(key),
+    statesOf(world, key),
     world.sandboxes.find(input.session),
   ]);
-  if (head === null) return 'ended';
-  const request = inOrder(asked, head.state);
+  if (states === null) return 'ended';
+  const request = inOrder(asked, states.state);
   // An interrupt closed it before it began.
   if (request === null) return 'ended';
   const sent = await sendTo(world, input, record);
   if (sent === null) return 'sandbox not ready';
-  const result = await resultOf(world, input, { request, sent, state: head.state });
+  const result = await resultOf(world, input, { request, sent, states });
   const isTold = await appendResult(world, key, input.call.id, result);
   // A death in between tells both twice.
   if (isTold) await result.changes?.keep();
@@ -133,6 +135,16 @@ async function sendTo(
   return sentTo === null ? null : { record, sentTo, again: true };
 }
 
+/** Null when there is no such log. Only a thread beside the primary one costs a second read. */
+async function statesOf({ log }: ExecuteWorld, key: LogKey): Promise<States | null> {
+  const thread = primaryThread(key.session);
+  const [own, primary] = await Promise.all([
+    log.head(key),
+    key.thread === thread ? null : log.head({ session: key.session, thread }),
+  ]);
+  return own === null ? null : { state: own.state, session: (primary ?? own).state };
+}
+
 async function requestOf(world: ExecuteWorld, key: LogKey, input: ExecuteInput): Promise<ExecuteRequest> {
   const use = await toolUseOf(world, key, input.call);
   const asked = use.input['timeout_ms'];
@@ -158,7 +170,7 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallT
   if (record?.generation !== sentTo || record.status !== 'ready') return LOST;
   const key: LogKey = { session: input.session, thread: input.thread };
   const cutOff = new AbortController();
-  const recipient = { key, state: sending.state, sandbox: record };
+  const recipient = { key, ...sending.states, sandbox: record };
   const response = await whileItStands(world, key, {
     stands: isOpen(input.call.id),
     work: reach(world, recipient, { ...sending, signal: cutOff.signal }),
@@ -194,8 +206,7 @@ async function reach(
   { sent, signal, ...sending }: CallToSend & { readonly signal: AbortSignal },
 ): Promise<Reached | null> {
   const { sandbox } = recipient;
-  const version = contentsVersion(recipient);
-  let request: ExecuteRequest = version === null ? sending.request : { ...sending.request, contents: version };
+  let request = naming(sending.request, contentsVersions(recipient));
   let givings = 0;
   // A call that was sent before found its server then, so there is no start to wait for.
   const now = Date.parse(world.stamp.now());
@@ -264,24 +275,23 @@ async function nextRequest(
 }
 
 /**
- * Gives the contents and names their version. From the second time on it is the version of the newest head: two calls that
- * began at different heads must not give their sandbox two versions in turn.
+ * Gives the contents and names their versions. These are the versions of the newest heads: two calls that began at different
+ * heads, of one thread or of two, must not give their sandbox two versions in turn.
  */
 async function withContents(
   world: ExecuteWorld,
   recipient: Recipient,
   { request, givings }: Pick<NotTaken, 'request' | 'givings'>,
 ): Promise<NextRequest> {
-  const { contents: asked, ...without } = request;
   const isLast = givings === MOST_GIVINGS;
-  const head = givings === 0 ? null : await world.log.head(recipient.key);
-  const latest = head === null ? recipient : { ...recipient, state: head.state };
-  const version = asked === undefined ? null : contentsVersion(latest);
+  const without = naming(request, { session: null, thread: null });
+  const latest = { ...recipient, ...(await statesOf(world, recipient.key)) };
   // It asks for none, and the sandbox lacks what it was started for all the same.
-  const given = version === null ? TAKES_NOTHING : await giveContents(world, version, latest);
+  const asksForNone = request.contents === undefined && request.thread?.contents === undefined;
+  const given = asksForNone ? TAKES_NOTHING : await giveContents(world, latest);
   switch (given.status) {
     case 'given': {
-      const next = given.isWhole && !isLast ? { ...request, contents: version ?? asked } : without;
+      const next = given.isWhole && !isLast ? naming(request, contentsVersions(latest)) : without;
       return { request: noting(next, given.notes) };
     }
     case 'interrupted':
@@ -293,6 +303,17 @@ async function withContents(
     default:
       return given satisfies never;
   }
+}
+
+function naming(
+  { contents: _contents, thread, ...request }: ExecuteRequest,
+  versions: ContentsVersions,
+): ExecuteRequest {
+  return {
+    ...request,
+    ...(versions.session !== null && { contents: versions.session }),
+    ...(thread && { thread: { id: thread.id, ...(versions.thread !== null && { contents: versions.thread }) } }),
+  };
 }
 
 /** The sandbox keeps the notes with the call, so an attempt after a death tells them too. */

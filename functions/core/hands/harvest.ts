@@ -19,7 +19,7 @@ export async function harvestIdle(world: HarvestWorld, { session, harvest: gener
   const key = { session, thread: primaryThread(session) };
   const [head, sandbox] = await Promise.all([world.log.head(key), world.sandboxes.find(session)]);
   if (head === null || sandbox?.status !== 'ready' || sandbox.generation !== generation) return;
-  const recipient = { key, state: head.state, sandbox };
+  const recipient = { key, state: head.state, session: head.state, sandbox };
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
     const waiting = await world.sandboxClient.changes(sandbox);
     // A call is running or has just ended: it takes over what it changed.
@@ -36,7 +36,7 @@ export async function harvestTurn(world: HarvestWorld, { session, thread, since 
   const [head, sandbox] = await Promise.all([world.log.head(key), world.sandboxes.find(session)]);
   if (head?.state.ending?.position !== since) return;
   const isThere = sandbox?.status === 'ready';
-  const programsLive = isThere && (await takeOver(world, { key, state: head.state, sandbox }));
+  const programsLive = isThere && (await takeOver(world, { key, state: head.state, session: head.state, sandbox }));
   await change(world, key, head, { do: 'harvested', since, programsLive });
 }
 

@@ -61,6 +61,7 @@ function stage(
   const recipient = {
     key: KEY,
     state: fold(null, [CREATED]).state,
+    session: fold(null, [CREATED]).state,
     sandbox: { ...SANDBOX, status: 'ready' as const, task: 't', address: 'sandbox:1', readyAt: SANDBOX.lastUsedAt },
   };
   /** As `execute` does: the sandbox is told when the notes are in the log. */

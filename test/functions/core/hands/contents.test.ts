@@ -2,7 +2,7 @@ import { setImmediate as settled } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry } from '#contract/entries.ts';
-import { resultFile, type ExecuteRequest, type Manifest } from '#contract/hands.ts';
+import { resultFile, type ContentsResponse, type ExecuteRequest, type Manifest } from '#contract/hands.ts';
 import { PACKAGES_DIR } from '#contract/packages.ts';
 import { EventId, Position } from '#contract/ids.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
@@ -68,11 +68,16 @@ function stage(entries: readonly Entry[], { holds = [], sandbox = SANDBOX, archi
   let isOld = false;
   let second = () => undefined as void;
   let whileGiving = async () => undefined as void;
-  let outcome: 'kept' | 'refused' | 'interrupted' | 'broken' | 'killed' = 'kept';
-  const lacking = () => manifest?.entries.map(({ path }) => path).filter((path) => !files.has(path)) ?? [];
-  const isAwaiting = ({ contents }: ExecuteRequest) =>
+  let outcome: 'kept' | 'superseded' | 'refused' | 'interrupted' | 'broken' | 'killed' = 'kept';
+  const lackingOf = (part: Pick<Manifest, 'entries'> | undefined) =>
+    part?.entries.map(({ path }) => path).filter((path) => !files.has(path)) ?? [];
+  const lacking = () => [...lackingOf(manifest ?? undefined), ...lackingOf(manifest?.thread)];
+  const lacks = (version: string | undefined, part: Pick<Manifest, 'entries' | 'version'> | undefined) =>
+    version !== undefined && (part?.version !== version || lackingOf(part).length > 0);
+  const isAwaiting = ({ contents, thread }: ExecuteRequest) =>
     (waitsForPackages && !files.has(PACKAGES_DIR)) ||
-    (contents !== undefined && (manifest?.version !== contents || lacking().length > 0));
+    lacks(contents, manifest ?? undefined) ||
+    lacks(thread?.contents, manifest?.thread);
   const world: ExecuteWorld = {
     log: {
       ...log,
@@ -96,7 +101,7 @@ function stage(entries: readonly Entry[], { holds = [], sandbox = SANDBOX, archi
       ...NO_CONTENTS,
       async execute(_place, request) {
         asked.push(request);
-        if (isOld && request.contents !== undefined) return { status: 'refused', reason: 'HTTP 400' };
+        if (isOld && request.thread !== undefined) return { status: 'refused', reason: 'HTTP 400' };
         if (isAwaiting(request)) return { status: 'awaits contents' };
         const { notes } = request;
         const response = { output: 'ok', isError: false, served: 'ran', durationMs: 1, notes } as const;
@@ -107,7 +112,7 @@ function stage(entries: readonly Entry[], { holds = [], sandbox = SANDBOX, archi
         return { status: 'told', lacking: [...lacking(), '/workspace/that-no-source-knows'] };
       },
       async put(_place, parcels) {
-        const refused: { path: string; reason: string }[] = [];
+        const refused: ContentsResponse['refused'] = [];
         for await (const { entry, content } of parcels) {
           given.push(entry.version);
           await whileGiving();
@@ -118,8 +123,9 @@ function stage(entries: readonly Entry[], { holds = [], sandbox = SANDBOX, archi
           if (now === 'interrupted') return { status: 'interrupted' };
           const pieces: Uint8Array[] = [];
           for await (const piece of content.body) pieces.push(piece);
-          if (now === 'kept') files.set(entry.path, Buffer.concat(pieces).toString());
-          else refused.push({ path: entry.path, reason: 'the disk is full' });
+          if (now === 'kept' || now === 'superseded') files.set(entry.path, Buffer.concat(pieces).toString());
+          if (now === 'superseded') refused.push({ path: entry.path, reason: 'it is not in it', isSuperseded: true });
+          if (now === 'refused') refused.push({ path: entry.path, reason: 'the disk is full' });
         }
         return { status: 'put', refused };
       },
@@ -205,7 +211,10 @@ describe('a call in the sandbox of a session with large results', () => {
       [resultFile(A), WHOLE],
       [resultFile(B), WHOLE],
     ]);
-    expect(asked.map(({ contents }) => contents)).toEqual([expect.stringContaining(B), expect.stringContaining(B)]);
+    expect(asked.map(({ contents, thread }) => [contents, thread?.contents])).toEqual([
+      [undefined, B],
+      [undefined, B],
+    ]);
     expect(result()).toMatchObject(DONE);
   });
 
@@ -230,6 +239,7 @@ describe('a call in the sandbox of a session with large results', () => {
     await run();
     expect(asked).toHaveLength(1);
     expect(asked[0]).not.toHaveProperty('contents');
+    expect(asked[0]?.thread).toEqual({ id: KEY.thread });
     expect(read).toHaveLength(1);
   });
 
@@ -243,6 +253,14 @@ describe('a call in the sandbox of a session with large results', () => {
     next('refused');
     await run();
     expect([...files.keys()]).toEqual([resultFile(B)]);
+    expect(result()).toMatchObject(DONE);
+  });
+
+  it('still asks for its contents when another call has brought newer ones', async () => {
+    const { run, next, asked, result } = stage(entriesWith([[A, LARGE]]));
+    next('superseded');
+    await run();
+    expect(asked.map(({ thread }) => thread?.contents)).toEqual([A, A]);
     expect(result()).toMatchObject(DONE);
   });
 

@@ -102,7 +102,8 @@ describe('the memories of a session', () => {
     const place = { workspace, store };
     const other = { ...place, by: { type: 'session_actor', session_id: OTHER_SESSION } as const };
     const free = { ...world, memories };
-    const recipient = { key: { ...KEY, session }, state: given().head.state, sandbox: SANDBOX as never, contents };
+    const { state } = given().head;
+    const recipient = { key: { ...KEY, session }, state, session: state, sandbox: SANDBOX as never, contents };
     /** As `execute` does: the sandbox is told when the notes are in the log. */
     const take = async () => {
       const { notes, keep } = await takeChanges(world, recipient);

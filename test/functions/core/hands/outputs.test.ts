@@ -83,7 +83,7 @@ describe('the outputs of a session', () => {
     const all = { order: 'asc', from: null, to: null, includeArchived: true, beyond: null, direction: 'next' } as const;
     /** As `execute` does: the sandbox is told when the notes are in the log. */
     const take = async () => {
-      const { notes, keep } = await takeChanges(world, { key, state, sandbox: SANDBOX as never });
+      const { notes, keep } = await takeChanges(world, { key, state, session: state, sandbox: SANDBOX as never });
       await keep();
       return notes;
     };

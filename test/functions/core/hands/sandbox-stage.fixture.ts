@@ -12,6 +12,7 @@ import {
   primaryThread,
   ResourceId,
   SessionId,
+  ThreadId,
 } from '#contract/ids.ts';
 import type { SessionContents } from '#contract/resources.ts';
 import { createFileRecords } from '#aws/files/files.dynamodb.ts';
@@ -20,13 +21,14 @@ import { createSandboxClient } from '#aws/hands/sandbox-client.http.ts';
 import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
 import { createMemories } from '#aws/memory/memories.dynamodb.ts';
 import { createMemoryStoreRecords } from '#aws/memory/memory-stores.dynamodb.ts';
-import { createStamp, newToken, sha256 } from '#aws/stamp.ts';
+import { createStamp, newToken, pause, sha256 } from '#aws/stamp.ts';
 import { createTable } from '#aws/table.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import { harvestIdle, harvestTurn } from '#core/hands/harvest.ts';
 import { createMemory, updateMemory } from '#core/memory/write-memory.ts';
 import { queuedMessages } from '#core/harness/history.ts';
 import type { ModelAnswer } from '#core/ports/model.ts';
+import type { LogKey } from '#core/ports/session-log.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { fold } from '#core/session/evolve.ts';
@@ -52,9 +54,27 @@ export const NOTES = `${MEMORY_DIR}/notes`;
 
 const idOf = (name: string) => EventId.parse(`sevt_${name}`);
 
-/** @param commands of calls of bash, in their order */
-export async function stageSandbox<Name extends string>(db: TestDynamoDb, commands: Readonly<Record<Name, string>>) {
-  const sandbox = await startSandbox();
+/** More than a model is shown of a result. */
+export const LONG = 'x'.repeat(100_001);
+
+interface StageOptions {
+  /** Threads beside the primary one, each with the calls of bash in its log. */
+  readonly beside?: Readonly<Record<string, readonly string[]>>;
+  /** MCP calls with long results in the log of a thread; the primary one is `primary`. */
+  readonly long?: Readonly<Record<string, readonly string[]>>;
+  /** Another one may stand in for the fixed record. */
+  readonly sandboxes?: (address: string, session: SessionId) => Promise<ExecuteWorld['sandboxes']>;
+  /** With a real clock an interrupt is seen. */
+  readonly clock?: 'real';
+}
+
+/** @param commands of calls of bash, in their order, of the primary thread and of those beside */
+export async function stageSandbox<Name extends string>(
+  db: TestDynamoDb,
+  commands: Readonly<Record<Name, string>>,
+  { beside = {}, long = {}, sandboxes, clock }: StageOptions = {},
+) {
+  const sandbox = await startSandbox('tcp', null, { streamBeginsMs: 3000 });
   const address = 'port' in sandbox.address ? `127.0.0.1:${sandbox.address.port}` : expect.fail('no port');
   const session = SessionId.parse(`sesn_${newToken()}`);
   const key = { session, thread: primaryThread(session) };
@@ -73,27 +93,47 @@ export async function stageSandbox<Name extends string>(db: TestDynamoDb, comman
   const blob = BlobKey.parse(`blobs/${newToken()}`);
   blobs.kept.set(blob, Buffer.from('data'));
   const [copy, original] = [FileId.parse(`file_${newToken()}`), FileId.parse(`file_${newToken()}`)];
+  const fileAt = (path: string) => ({
+    ...{ id: ResourceId.parse('sesrsc_1'), type: 'file' as const, file_id: copy, mount_path: path },
+    ...{ source: { file: original, blob, bytes: 4, also: null }, ...marks },
+  });
   const contents: SessionContents = {
     resources: [
-      {
-        ...{ id: ResourceId.parse('sesrsc_1'), type: 'file', file_id: copy, mount_path: `${UPLOADS_DIR}/data.csv` },
-        ...{ source: { file: original, blob, bytes: 4, also: null }, ...marks },
-      },
+      fileAt(`${UPLOADS_DIR}/data.csv`),
       {
         ...{ id: ResourceId.parse('sesrsc_2'), type: 'memory_store', memory_store_id: store, instructions: null },
         ...{ access: 'read_write', mount_path: NOTES, ...named, ...marks },
       },
     ],
   };
-  const names = Object.keys(commands);
-  const uses = Object.entries(commands).map(([name, command]): Entry => {
+  const entries = Object.entries<string>(commands);
+  const useOf = ([name, command]: (typeof entries)[number]): Entry => {
     const use = { id: idOf(name), name: 'bash', input: { command }, evaluated_permission: 'allow' as const };
     return { event: { type: 'agent.tool_use', ...use, processed_at: NOW } };
-  });
+  };
+  const longResultOf = (name: string): readonly Entry[] => {
+    const use = { id: idOf(name), name: 'find', mcp_server_name: 'tracker', input: {} };
+    const result = { id: idOf(`of${name}`), mcp_tool_use_id: idOf(name), is_error: false };
+    const content = [{ type: 'text' as const, text: `${name} ${LONG}` }];
+    return [
+      { event: { type: 'agent.mcp_tool_use', ...use, evaluated_permission: 'allow', processed_at: NOW } },
+      { event: { type: 'agent.mcp_tool_result', ...result, content, processed_at: NOW } },
+    ];
+  };
   const mounted: Entry = { record: { kind: 'contents.changed', at: NOW } };
-  const entries = [...given([CREATED, mounted]).when(send('hi')).entries, ...uses];
   const log = memoryLog();
-  log.create(key, fold(null, entries), entries);
+  const threadOf = (name: string): LogKey =>
+    name === 'primary' ? key : { session, thread: ThreadId.parse(`sthr_${session.slice(5)}${name}`) };
+  const ofThread = (thread: string, isBeside: (name: string) => boolean) => {
+    const uses = entries.filter(([name]) => isBeside(name)).map(useOf);
+    const first = given(thread === 'primary' ? [CREATED, mounted] : [CREATED]).when(send('hi')).entries;
+    return [...first, ...(long[thread] ?? []).flatMap(longResultOf), ...uses];
+  };
+  const owner = (name: string) => Object.keys(beside).find((thread) => beside[thread]?.includes(name)) ?? 'primary';
+  for (const thread of ['primary', ...Object.keys(beside)]) {
+    const own = ofThread(thread, (name) => owner(name) === thread);
+    log.create(threadOf(thread), fold(null, own), own);
+  }
   const record = { ...SANDBOX, token: TOKEN, address } as const;
   const { dying, dieBefore, revive, effects } = mortal();
   const plain = { stamp: createStamp(), newToken, sha256 };
@@ -101,7 +141,7 @@ export async function stageSandbox<Name extends string>(db: TestDynamoDb, comman
   const client = createSandboxClient();
   const world: ExecuteWorld = {
     ...{ ...NO_SOURCES, ...plain, journal: SILENT },
-    pause: (ms) => (ms < 1000 ? Promise.resolve() : new Promise(() => undefined)),
+    pause: clock === 'real' ? pause : (ms) => (ms < 1000 ? Promise.resolve() : new Promise(() => undefined)),
     ...{ log: dying(log), memories: dying(memories), memoryStores: dying(stores), files: dying(files) },
     ...{ blobs: dying(blobs), contents: dying({ find: async () => contents }) },
     outputs: dying(createOutputRecords(db.client, db.recordsTable)),
@@ -112,13 +152,18 @@ export async function stageSandbox<Name extends string>(db: TestDynamoDb, comman
         await onChanges();
         return client.changes(place);
       },
+      async put(place: typeof record, parcels: Parameters<typeof client.put>[1]) {
+        return client.put(place, counted(parcels));
+      },
     }),
-    sandboxes: dying({
-      ...({} as ExecuteWorld['sandboxes']),
-      find: async () => record,
-      send: async () => ({ record, sentTo: 1, again: false }),
-      sentTo: async () => 1,
-    }),
+    sandboxes: dying(
+      (await sandboxes?.(address, session)) ?? {
+        ...({} as ExecuteWorld['sandboxes']),
+        find: async () => record,
+        send: async () => ({ record, sentTo: 1, again: false }),
+        sentTo: async () => 1,
+      },
+    ),
   };
   const headOf = async () => (await log.head(key)) ?? expect.fail('no log');
   const changes = async (command: Command) => change({ log, stamp: plain.stamp }, key, await headOf(), command);
@@ -128,6 +173,13 @@ export async function stageSandbox<Name extends string>(db: TestDynamoDb, comman
     await changes({ do: 'claim', request, taken: queuedMessages(slice) });
     await changes(answerWith(parts, request));
   }
+  const brought: string[] = [];
+  async function* counted(parcels: Parameters<typeof client.put>[1]) {
+    for await (const parcel of parcels) {
+      brought.push(parcel.entry.path);
+      yield parcel;
+    }
+  }
   const place = { workspace, store };
   const free = { ...plain, memories };
   const other = { ...place, by: { type: 'session_actor', session_id: SessionId.parse('sesn_other') } as const };
@@ -135,12 +187,28 @@ export async function stageSandbox<Name extends string>(db: TestDynamoDb, comman
   return {
     session,
     sandbox,
-    run: (name: Name) => {
-      const position = Position.parse(entries.length - names.length + names.indexOf(name) + 1);
+    log,
+    threadOf,
+    blobs: blobs.kept,
+    /** Of each entry that was sent to the sandbox, its path. */
+    brought,
+    run: (name: Name, generation = 1) => {
+      const thread = threadOf(owner(name));
+      const isUse = (entry: Entry) => 'event' in entry && 'id' in entry.event && entry.event.id === idOf(name);
+      const position = Position.parse(log.entries(thread).findIndex(isUse) + 1);
       return execute(world, {
-        ...{ ...key, call: { id: idOf(name), position, sincePosition: position } },
-        sandbox: { generation: 1 },
+        ...{ ...thread, call: { id: idOf(name), position, sincePosition: position } },
+        sandbox: { generation },
       });
+    },
+    /** The client gives the session another file. */
+    async mount(path: string) {
+      contents.resources.push(fileAt(path));
+      await changes({ do: 'change contents' });
+    },
+    async interrupt(thread: string) {
+      const head = (await log.head(threadOf(thread))) ?? expect.fail('no log');
+      await change({ log, stamp: plain.stamp }, threadOf(thread), head, sends({ type: 'user.interrupt' }));
     },
     harvest: (generation = 1) => harvestIdle(world, { session, harvest: generation }),
     /** The agent ends its turn after these calls. */
@@ -163,9 +231,9 @@ export async function stageSandbox<Name extends string>(db: TestDynamoDb, comman
       await updateMemory(free, other, { id: memory.id, content });
     },
     ...{ dieBefore, revive, effects },
-    results: () =>
+    results: (thread = 'primary') =>
       log
-        .entries(key)
+        .entries(threadOf(thread))
         .flatMap((entry) => ('event' in entry && entry.event.type === 'agent.tool_result' ? [entry.event] : []))
         .map(
           ({ tool_use_id: id, content }) =>

@@ -1,0 +1,100 @@
+/** Threads of one session at work in its one sandbox: a real server, and one process for each call. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UPLOADS_DIR } from '#contract/hands.ts';
+import { stageSandbox } from './sandbox-stage.fixture.ts';
+import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
+
+let db: TestDynamoDb;
+beforeAll(async () => void (db = await startDynamoDb()));
+afterAll(() => db.close());
+
+type Stage = Pick<Awaited<ReturnType<typeof stageSandbox>>, 'sandbox'>;
+
+async function on(stage: Stage, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } finally {
+    await stage.sandbox.close();
+  }
+}
+
+const READ = 'cut -d " " -f 1 .brainstem/outputs/sevt_long*.txt | paste -s -d " "';
+
+describe('threads in one sandbox', () => {
+  it('have shells of their own', async () => {
+    const commands = { cd: 'mkdir d; cd d; A=1', pwd: 'echo "${PWD##*/} ${A-unset}"', own: 'echo "${PWD##*/} $A"' };
+    const stage = await stageSandbox(db, commands, { beside: { child: ['pwd'] } });
+    await on(stage, async () => {
+      for (const name of ['cd', 'pwd', 'own'] as const) await stage.run(name);
+      expect(stage.results('child')).toEqual([expect.stringMatching(/^sevt_pwd: workspace-\w+ unset$/)]);
+      expect(stage.results()).toContain('sevt_own: d 1');
+    });
+  });
+
+  it('find their own long results, and none takes another’s away', async () => {
+    const commands = { p1: READ, p2: READ, a1: READ, a2: READ, b1: READ };
+    const beside = { a: ['a1', 'a2'], b: ['b1'] };
+    const stage = await stageSandbox(db, commands, { beside, long: { primary: ['long1'], a: ['long2', 'long3'] } });
+    await on(stage, async () => {
+      for (const name of ['p1', 'a1', 'b1', 'p2', 'a2'] as const) await stage.run(name);
+      expect(stage.results()).toEqual(['sevt_p1: long1', 'sevt_p2: long1 long2 long3']);
+      expect(stage.results('a')).toEqual(['a1', 'a2'].map((name) => `sevt_${name}: long1 long2 long3`));
+      expect(stage.results('b')).toEqual(['sevt_b1: long1 long2 long3']);
+      expect(stage.brought.filter((path) => path.includes('long')).map((path) => path.slice(-9, -4))).toEqual([
+        'long1',
+        'long2',
+        'long3',
+      ]);
+    });
+  });
+
+  it('find what the session was given after their own beginning', async () => {
+    const list = `ls ${UPLOADS_DIR}`;
+    const stage = await stageSandbox(db, { p1: list, a1: list, a2: list }, { beside: { a: ['a1', 'a2'] } });
+    await on(stage, async () => {
+      await stage.run('p1');
+      await stage.run('a1');
+      await stage.mount(`${UPLOADS_DIR}/later.csv`);
+      await stage.run('a2');
+      expect(stage.results('a')).toEqual(['sevt_a1: data.csv', 'sevt_a2: data.csv\nlater.csv']);
+    });
+  });
+
+  it('bring what a new sandbox lacks once, however many of them begin at once', async () => {
+    const names = Array.from({ length: 12 }, (_, index) => `c${index}`);
+    const commands = Object.fromEntries(names.map((name) => [name, `cat ${UPLOADS_DIR}/data.csv; ${READ}`]));
+    const beside = Object.fromEntries(names.map((name) => [`t${name}`, [name]]));
+    const long = Object.fromEntries(names.map((name) => [`t${name}`, [`long${name}`]]));
+    const stage = await stageSandbox<string>(db, commands, { beside, long });
+    await on(stage, async () => {
+      await Promise.all(names.map((name) => stage.run(name)));
+      for (const name of names) {
+        const [result] = stage.results(`t${name}`);
+        expect(result).toContain(`sevt_${name}: data`);
+        expect(result).toContain(`long${name}`);
+        expect(result).not.toContain('(');
+      }
+      expect(stage.brought.toSorted()).toEqual([...new Set(stage.brought)].toSorted());
+      expect(await readdir(join(stage.sandbox.workdir, '.brainstem/outputs'))).toHaveLength(names.length);
+    });
+  });
+
+  it('an interrupt of one ends its command only', async () => {
+    const wait = (name: string) => `mkfifo ${name}; echo > began-${name}; read line < ${name}; echo "$line"`;
+    const commands = { a1: wait('a'), b1: wait('b') };
+    const stage = await stageSandbox(db, commands, { beside: { a: ['a1'], b: ['b1'] }, clock: 'real' });
+    await on(stage, async () => {
+      const running = [stage.run('a1'), stage.run('b1')];
+      const began = async () => (await readdir(stage.sandbox.workdir)).filter((name) => name.startsWith('began'));
+      await expect.poll(began).toHaveLength(2);
+      await stage.interrupt('a');
+      expect(await running[0]).toBe('ended');
+      await stage.sandbox.run('bash', { command: 'echo went on > b' });
+      expect(await running[1]).toBe('ended');
+      expect(stage.results('a').join()).not.toContain('went on');
+      expect(stage.results('b')).toEqual(['sevt_b1: went on']);
+    });
+  });
+});
