@@ -148,7 +148,7 @@ export const THREAD_ROWS: readonly Row[] = [
     },
     [
       { ...CHILD, status: 'terminated', archived_at: expect.any(String) },
-      expect.stringMatching(/^session\..*status_terminated$/),
+      'session.thread_status_terminated',
       { status: 'terminated', archived_at: expect.any(String) },
     ],
   ),

@@ -27,7 +27,10 @@ export function newThread({ session, thread: parent_thread_id }: LogKey, given: 
   const created = recordIn(CREATED);
   if (created?.kind !== 'session.created') throw new TypeError('the first record is another one');
   const workspace = given.workspace ?? created.workspace;
-  const all: readonly Entry[] = [{ record: { ...created, thread: id, workspace, at } }, ...entries];
+  const all: readonly Entry[] = [
+    { record: { ...created, thread: id, parent: parent_thread_id, workspace, at } },
+    ...entries,
+  ];
   return {
     key: { session, thread: id },
     after: null,

@@ -4,7 +4,7 @@ import { EventId, FIRST_POSITION, Position, positionAfter, SessionId, ThreadId }
 import type { Entry, SessionState } from '#contract/entries.ts';
 import type { Append, Appended, Head, LogKey, LogWatch, NewThread, SessionLog } from '#core/ports/session-log.ts';
 import { fold } from '#core/session/evolve.ts';
-import { AGENT, CREATED, NOW } from '#test/functions/core/given.ts';
+import { AGENT, CREATED, KEY, NOW } from '#test/functions/core/given.ts';
 import { newThread } from '#test/ports/new-thread.ts';
 
 export interface LogUnderTest {
@@ -26,7 +26,15 @@ const newKey = (): LogKey => {
 export const saying = (text: string, id = 'sevt_m'): Entry => ({
   event: { id: EventId.parse(id), type: 'user.message', processed_at: null, content: [{ type: 'text', text }] },
 });
-const RUNNING: Entry = { event: { id: EventId.parse('sevt_r'), type: 'session.status_running', processed_at: NOW } };
+const RUNNING: Entry = {
+  event: {
+    id: EventId.parse('sevt_r'),
+    type: 'session.thread_status_running',
+    processed_at: NOW,
+    session_thread_id: KEY.thread,
+    agent_name: AGENT.name,
+  },
+};
 
 const WOKEN = { status: 'running', run: 1, runningSince: NOW } as const;
 
