@@ -5,7 +5,7 @@ import type { SessionEvent } from '#contract/events.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Head, LogKey, LogWatch, SessionLog } from '#core/ports/session-log.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import { isActive } from '#core/session/waiting.ts';
+import { isAtWork } from '#core/session/waiting.ts';
 import type { Crowd, PreviewWatch } from './watch-previews.ts';
 import { eventFrame, type FrameNames, PING, type Sink } from './sink.ts';
 
@@ -54,7 +54,7 @@ export interface Subscription {
 interface Limits {
   /** The stream ends then. */
   readonly untilMs: number;
-  /** After so long without an event of an idle session, the client has probably left. */
+  /** After so long without an event of a session in which no agent works, the client has probably left. */
   readonly idleMs: number;
 }
 
@@ -95,7 +95,7 @@ export async function follow(
       quietSinceMs = world.nowMs();
       await sink.write(PING);
     }
-    await world.pause(pace.nextMs(isActive(head.state) ? 'active' : 'idle', lookMs));
+    await world.pause(pace.nextMs(isAtWork(head.state) ? 'active' : 'idle', lookMs));
   }
 }
 
@@ -105,7 +105,7 @@ function endOf(
 ): Followed['ended'] | null {
   if (state.status === 'terminated') return 'session ended';
   if (nowMs >= limits.untilMs) return 'time is up';
-  return !isActive(state) && nowMs - eventMs >= limits.idleMs ? 'session idle' : null;
+  return !isAtWork(state) && nowMs - eventMs >= limits.idleMs ? 'session idle' : null;
 }
 
 /**

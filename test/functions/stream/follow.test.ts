@@ -1,10 +1,12 @@
-import type { Position } from '#contract/ids.ts';
+import { ThreadId, type Position } from '#contract/ids.ts';
 import { describe, expect, it } from 'vitest';
 import { Fault } from '#core/ports/errors.ts';
 import type { LogWatch, SessionLog } from '#core/ports/session-log.ts';
 import type { Command } from '#core/session/commands.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
-import { KEY, steadyStamp } from '#test/functions/core/given.ts';
+import { event } from '#core/session/entries.ts';
+import { fold } from '#core/session/evolve.ts';
+import { KEY, NOW, steadyStamp } from '#test/functions/core/given.ts';
 import { follow } from '../../../functions/stream/follow.ts';
 import { NO_PREVIEWS } from '../../../functions/stream/watch-previews.ts';
 import { ALONE, client, clock, MESSAGE, openLog, world } from './stream.ts';
@@ -31,6 +33,21 @@ async function run(
     { sink: reader.sink, limits: time.limits },
   );
   return { followed, reader };
+}
+
+type Opened = ReturnType<typeof openLog>;
+
+/** The primary thread is idle, and one that it began is at work. */
+async function beginChild({ log }: Opened): Promise<void> {
+  const after = await log.head(KEY);
+  if (after === null) throw new Error('no log');
+  const { eventId } = steadyStamp(100);
+  const child = { session_thread_id: ThreadId.parse('sthr_child'), agent_name: 'Bob', processed_at: NOW };
+  const entries = [
+    event({ id: eventId(), type: 'session.thread_created', workflow_run_id: null, ...child }),
+    event({ id: eventId(), type: 'session.thread_status_running', ...child }),
+  ];
+  await log.append({ key: KEY, after, entries, state: fold(after, entries).state, at: NOW });
 }
 
 describe('a stream of a session', () => {
@@ -156,13 +173,16 @@ describe('a stream of a session', () => {
     expect(afterEvent).toBeLessThan(60_500);
   });
 
-  it('stays open while its session works, however long nothing is said', async () => {
-    const opened = openLog();
-    await opened.act(MESSAGE);
-    const time = clock();
-    const limits = { idleMs: 60_000, untilMs: time.nowMs() + 840_000 };
-    const { followed } = await run(opened, time, { limits });
-    expect(followed.ended).toBe('time is up');
+  it('stays open while its session works, in whatever thread, however long nothing is said', async () => {
+    const begins = [(opened: Opened) => opened.act(MESSAGE), beginChild];
+    for (const begin of begins) {
+      const opened = openLog();
+      await begin(opened);
+      const time = clock();
+      const limits = { idleMs: 60_000, untilMs: time.nowMs() + 840_000 };
+      const { followed } = await run(opened, time, { limits });
+      expect(followed.ended).toBe('time is up');
+    }
   });
 
   it('ends when newer streams of its session need its place', async () => {
