@@ -22,15 +22,12 @@ export function event(body: SessionEvent): Entry {
 }
 
 export function beginRunning(state: SessionState, stamp: Stamp): readonly Entry[] {
-  return [
-    ...sessionRunning(state, stamp),
-    event({
-      id: stamp.eventId(),
-      type: 'session.thread_status_running',
-      processed_at: stamp.now(),
-      ...threadOf(state),
-    }),
-  ];
+  return [...sessionRunning(state, stamp), ...threadRunning(state, stamp)];
+}
+
+export function threadRunning(state: SessionState, stamp: Stamp): readonly Entry[] {
+  const type = 'session.thread_status_running';
+  return [event({ id: stamp.eventId(), type, processed_at: stamp.now(), ...threadOf(state) })];
 }
 
 /** A thread of the session begins to run: the session does, unless another thread runs. */

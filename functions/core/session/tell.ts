@@ -7,7 +7,7 @@ import type { StopReason } from '#contract/events.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import { decided, extended, type Beside, type CommandTo, type Decided, type Told } from '#core/session/commands.ts';
-import { beginRunning, event, sessionIdle, sessionRunning } from '#core/session/entries.ts';
+import { beginRunning, event, sessionIdle, sessionRunning, threadRunning } from '#core/session/entries.ts';
 import { NO_USAGE, sinceUsage } from '#core/session/usage.ts';
 import { awaitedCalls, blockedCalls, hasInput, isActive, sessionStatus } from '#core/session/waiting.ts';
 
@@ -129,8 +129,11 @@ export function hearing(
 
 /** A report wakes the primary thread; otherwise the session may rest, or wait for less than before. */
 function afterHearing(before: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
-  if (!isActive(now) && blockedCalls(now).length === 0 && hasInput(now)) return beginRunning(now, stamp);
   const [was, is] = [sessionStatus(before), sessionStatus(now)];
+  if (!isActive(now) && blockedCalls(now).length === 0 && hasInput(now)) {
+    // The last child has come to rest in this append, but the session has not.
+    return was === 'running' ? threadRunning(now, stamp) : beginRunning(now, stamp);
+  }
   if (is === 'rescheduling' && was === 'running') {
     return [event({ id: stamp.eventId(), type: 'session.status_rescheduled', processed_at: stamp.now() })];
   }
