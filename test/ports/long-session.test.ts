@@ -29,7 +29,7 @@ import {
   toolUse,
   NO_FILES,
   NO_OUTPUTS,
-  NO_RUNS,
+  NO_TEAM,
 } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
@@ -129,7 +129,7 @@ describe('a session much longer than the model’s window', () => {
         history: histories[reads.length % histories.length] ?? createHistory(log),
         attachedFiles: NO_FILES,
         ...NO_OUTPUTS,
-        runs: NO_RUNS,
+        ...NO_TEAM,
         model,
         warming: { warm: async () => undefined },
         ...NO_MCP,

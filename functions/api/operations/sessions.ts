@@ -83,7 +83,7 @@ const create = operation({
     const { status, usage, runningSince } = first.state;
     const outcomes = [...outcomeChanges({}, first.entries).values()].map(viewOutcome);
     const instants = { runningSince, updatedAt: first.at, archivedAt: null };
-    return viewSession({ details, contents, outcomes, workspace, status, usage, ...instants }, first.at);
+    return viewSession({ details, contents, outcomes, workspace, status, usage, primary: null, ...instants }, first.at);
   },
 });
 

@@ -12,12 +12,14 @@ import {
   type NewThread,
   type PositionedEntry,
 } from '#core/ports/session-log.ts';
-import { isActive } from '#core/session/waiting.ts';
+import { restedUsage, sessionSince } from '#core/session/usage.ts';
+import { isActive, isAtWork, sessionStatus } from '#core/session/waiting.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
 import {
   contentsRow,
   detailsRow,
   newThreadRow,
+  primaryProgress,
   outcomesWrite,
   threadDetailsKey,
   threadKey,
@@ -161,6 +163,7 @@ export async function firstAppend(
 function rowChanges({ after, state, details, contents }: Append): boolean {
   const isOther =
     after.state.status !== state.status ||
+    sessionStatus(after.state) !== sessionStatus(state) ||
     after.state.run !== state.run ||
     after.state.outcomes?.count !== state.outcomes?.count ||
     after.state.outcome?.result !== state.outcome?.result;
@@ -168,9 +171,12 @@ function rowChanges({ after, state, details, contents }: Append): boolean {
 }
 
 function sessionChange({ state, at }: Append): Change {
-  const { usage, contents = null, outcomes } = state;
-  const others = { usage: JSON.stringify(usage), contents, outcomes: outcomes?.count ?? null };
-  return { when: [EXISTS], set: { ...progressColumns({ state, at }), ...others } };
+  const { contents = null, outcomes, team } = state;
+  const others = { usage: JSON.stringify(restedUsage(state)), contents, outcomes: outcomes?.count ?? null };
+  // The index finds the threads that have runs: this row stands for the primary thread there.
+  const since = { status: sessionStatus(state), runningSk: isAtWork(state) ? (sessionSince(state) ?? at) : null };
+  const primary = team === undefined ? {} : { primary: JSON.stringify(primaryProgress(state)) };
+  return { when: [EXISTS], set: { ...progressColumns({ state, at }), ...since, ...primary, ...others } };
 }
 
 /** A child thread's row tells what the thread used when it last rested. A thread that was terminated is archived. */

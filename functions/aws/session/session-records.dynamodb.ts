@@ -28,6 +28,7 @@ import {
   outcomesIn,
   outcomesKey,
   outcomesWrite,
+  PrimaryProgress,
 } from '#aws/session/session-rows.dynamodb.ts';
 import { createTable, IS_NEW, mustBeSaved, type Columns, type Key, type Row } from '#aws/table.ts';
 
@@ -48,6 +49,7 @@ const Stored = z.object({
   status: SessionStatus,
   usage: json(Usage),
   runningSk: optional(Instant),
+  primary: optional(json(PrimaryProgress)),
   updatedAt: Instant,
   archivedAt: optional(Instant),
 });

@@ -1,7 +1,10 @@
 /** The items of the records table that lie beside a session's row, and the rows of its child threads. */
+import * as z from 'zod';
 import { type Entry, type SessionState } from '#contract/entries.ts';
+import { Instant } from '#contract/ids.ts';
 import type { SessionContents } from '#contract/resources.ts';
-import { OutcomeEvaluation } from '#contract/sessions.ts';
+import { OutcomeEvaluation, SessionStatus } from '#contract/sessions.ts';
+import { Usage } from '#contract/usage.ts';
 import type { LogKey, NewThread, SessionDetails } from '#core/ports/session-log.ts';
 import { outcomeChanges } from '#core/session/outcomes.ts';
 import { listKeys } from '#aws/row.ts';
@@ -54,6 +57,13 @@ export function outcomesIn(row: Row): readonly OutcomeEvaluation[] {
     found.push(OutcomeEvaluation.parse({ type: 'outcome_evaluation', ...texts, ...Object(progress) }));
   }
   return found;
+}
+
+/** A column of the session's row once it has had other threads: what is the primary thread's own. */
+export const PrimaryProgress = z.object({ status: SessionStatus, usage: Usage, runningSince: Instant.nullable() });
+
+export function primaryProgress({ status, usage, runningSince }: SessionState): z.infer<typeof PrimaryProgress> {
+  return { status, usage, runningSince };
 }
 
 /** The rows of a session's child threads have keys that begin with it. */

@@ -12,6 +12,7 @@ import { createOutputRecords } from '#aws/files/outputs.dynamodb.ts';
 import { createProvisioner } from '#aws/hands/provisioner.lambda.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createMcpProxy } from '#aws/mcp/mcp-proxy.lambda.ts';
+import { createThreadRecords } from '#aws/session/thread-records.dynamodb.ts';
 import { createPreviews } from '#aws/session/previews.dynamodb.ts';
 import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { sha256, createStamp, pause } from '#aws/stamp.ts';
@@ -26,12 +27,14 @@ export function silenceSetting(env: Env): SilenceSeconds {
 
 export function harnessWorld(env: Env, model: Model): HarnessWorld {
   const dynamodb = createDynamoDb(env);
-  const { log, runs } = runPorts(env, sessionTables(env, dynamodb));
+  const tables = sessionTables(env, dynamodb);
+  const { log, runs } = runPorts(env, tables);
   const records = setting(env, 'RECORDS_TABLE');
   const blobs = createBlobs(env, setting(env, 'CONTENT_BUCKET'));
   return {
     log,
     runs,
+    threads: createThreadRecords(tables),
     history: createHistory(log),
     attachedFiles: createAttachedFiles({ blobs }),
     outputs: createOutputRecords(dynamodb, records),

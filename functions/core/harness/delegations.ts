@@ -8,7 +8,7 @@ import type { Slice } from '#core/harness/history.ts';
 import { agentOf, guidesOf } from '#core/model/slice.ts';
 import type { ModelAnswer } from '#core/ports/model.ts';
 import type { Ports } from '#core/ports/ports.ts';
-import type { LogKey } from '#core/ports/session-log.ts';
+import type { LogKey, ThreadDetails } from '#core/ports/session-log.ts';
 import { explain } from '#core/requests/explain.ts';
 import type { Delegation, Delegations } from '#core/session/commands.ts';
 import { callsIn, isComplete } from '#core/session/decide-answer.ts';
@@ -16,7 +16,10 @@ import { DELEGATION_INPUTS, type DelegationTool } from '#core/tools/delegation-t
 import { rosterOf } from '#core/tools/roster.ts';
 import type { ToolRules } from '#core/tools/tool-definitions.ts';
 
-type DelegationPorts = Pick<Ports, 'log' | 'stamp'>;
+type DelegationPorts = Pick<Ports, 'log' | 'stamp' | 'threads'>;
+
+/** Threads that a list tells of, the newest ones. */
+const LISTED_THREADS = 50;
 
 export async function delegationsOf(
   world: DelegationPorts,
@@ -54,7 +57,7 @@ async function delegationOf(
   });
   switch (tool) {
     case 'list_agents':
-      return told(listed(agent, head.state));
+      return told(await listed(world, key, { agent, state: head.state }));
     case 'send_to_agent': {
       const parsed = DELEGATION_INPUTS.send_to_agent.safeParse(input);
       if (!parsed.success) return wrong(explain(parsed.error, 'input'));
@@ -130,9 +133,24 @@ function advisorOf(agent: SessionAgent, model: string): SessionAgent {
   };
 }
 
-function listed(agent: SessionAgent, { team }: SessionState): string {
+async function listed(
+  { threads }: Pick<Ports, 'threads'>,
+  { session }: LogKey,
+  { agent, state: { workspace } }: { readonly agent: SessionAgent; readonly state: SessionState },
+): Promise<string> {
   const { agents, inlineAgents } = rosterOf(agent);
-  const { busy = [] } = team ?? {};
+  const { rows } = await threads.list({
+    workspace,
+    session,
+    statuses: null,
+    order: 'desc',
+    from: null,
+    to: null,
+    includeArchived: false,
+    beyond: null,
+    direction: 'next',
+    limit: LISTED_THREADS,
+  });
   const lines = [
     'Agents that you can begin:',
     ...agents.map(
@@ -140,8 +158,10 @@ function listed(agent: SessionAgent, { team }: SessionState): string {
     ),
     ...(inlineAgents ? ['- any other, which you define with start_new_agent'] : []),
     '',
-    busy.length === 0 ? 'No thread is at work.' : 'Threads at work:',
-    ...busy.map(({ thread, name, status }) => `- ${thread}: ${JSON.stringify(name)}, ${status}`),
+    rows.length === 0 ? 'No thread has begun yet.' : 'Threads, the newest first:',
+    ...rows.map(
+      ({ item: { details, status } }) => `- ${details.id}: ${JSON.stringify(nameOf(details.agent))}, ${status}`,
+    ),
   ];
   return lines.join('\n');
 }
@@ -154,6 +174,10 @@ async function report({ log }: Pick<Ports, 'log'>, key: LogKey): Promise<Delegat
   const last = said === undefined ? null : eventIn(await log.entryAt(key, said));
   const text = last?.type === 'agent.message' ? last.content.map((block) => block.text).join('\n\n') : null;
   return told(`${agentName} is ${status}. ${text === null ? 'It has said nothing yet.' : `It last said:\n\n${text}`}`);
+}
+
+function nameOf(agent: ThreadDetails['agent']): string {
+  return agent.type === 'advisor' ? ADVISOR_NAME : agent.name;
 }
 
 function told(text: string): Delegation {

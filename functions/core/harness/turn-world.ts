@@ -7,6 +7,7 @@ export interface TurnWorld extends Pick<
   Ports,
   | 'log'
   | 'runs'
+  | 'threads'
   | 'model'
   | 'mcp'
   | 'previews'

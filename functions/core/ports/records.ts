@@ -110,6 +110,8 @@ export interface SessionRecord {
   readonly status: SessionStatus;
   readonly usage: Usage;
   readonly runningSince: Instant | null;
+  /** The primary thread's own; null while the session has no other. */
+  readonly primary: (Pick<ThreadRecord, 'status' | 'runningSince'> & { readonly usage: Usage }) | null;
   readonly updatedAt: Instant;
   readonly archivedAt: Instant | null;
 }

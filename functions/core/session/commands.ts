@@ -127,9 +127,8 @@ export type Command =
   | { readonly do: 'update'; readonly changes: SessionChanges }
   /** What the session's sandboxes find changes, by a client's request. */
   | { readonly do: 'change contents' }
-  | { readonly do: 'archive' }
-  /** A child thread ends for good. */
-  | { readonly do: 'archive thread' };
+  /** The session, or a child thread, ends for good. */
+  | { readonly do: 'archive' };
 
 /** What a child's append tells the primary thread. */
 export interface Told {

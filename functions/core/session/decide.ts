@@ -91,8 +91,6 @@ export function decide(head: Head, command: Command, stamp: Stamp, others: Other
       return decideArchive(head, stamp);
     case 'hear':
       return decideHear(head, command, stamp);
-    case 'archive thread':
-      return decideArchiveThread(head, stamp);
     default:
       return command satisfies never;
   }
@@ -166,27 +164,18 @@ function decideContinue(head: Head, command: CommandTo<'continue'>, stamp: Stamp
   ]);
 }
 
+/** A child that waits for its client or a person ends without an answer, and its report says so. */
 function decideArchive(head: Head, stamp: Stamp): Decision {
   const { state } = head;
-  if (isAtWork(state)) return { status: 'refused', message: 'the session is running: wait until it is idle' };
+  const isChild = state.parent !== undefined;
+  if (isAtWork(state)) {
+    return { status: 'refused', message: `the ${isChild ? 'thread' : 'session'} is running: wait until it is idle` };
+  }
   if (state.status === 'terminated') return decided(head);
   const now = stamp.now();
   return decided(head, [
     ...leaveOutcome(state.outcome, 'end_turn', stamp),
     event({ id: stamp.eventId(), type: 'session.thread_status_terminated', processed_at: now, ...threadOf(state) }),
-    event({ id: stamp.eventId(), type: 'session.status_terminated', processed_at: now }),
-  ]);
-}
-
-/** A child that waits for its client or a person ends without an answer; its report says so. */
-function decideArchiveThread(head: Head, stamp: Stamp): Decision {
-  const { state } = head;
-  if (isActive(state)) {
-    return { status: 'refused', message: 'the thread is running: wait until it is idle, or interrupt it' };
-  }
-  if (state.status === 'terminated') return decided(head);
-  const now = stamp.now();
-  return decided(head, [
-    event({ id: stamp.eventId(), type: 'session.thread_status_terminated', processed_at: now, ...threadOf(state) }),
+    ...(isChild ? [] : [event({ id: stamp.eventId(), type: 'session.status_terminated', processed_at: now })]),
   ]);
 }

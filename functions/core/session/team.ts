@@ -57,7 +57,8 @@ export function answeredChild(state: SessionState, thread: ThreadId, call: Event
 }
 
 export function used(state: SessionState, { usage }: RecordOf<'thread.used'>): SessionState {
-  return withTeam(state, (team) => ({ ...team, usage: sumOf(team.usage, usage) }));
+  // Its seconds are not the session's: several threads work at once.
+  return withTeam(state, (team) => ({ ...team, usage: sumOf(team.usage, { ...usage, active_seconds: 0 }) }));
 }
 
 export function sessionRuns(state: SessionState, at: Instant): SessionState {

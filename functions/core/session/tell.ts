@@ -111,6 +111,7 @@ export function hearing(
   return [
     ...(begins ? sessionRunning(state, stamp) : []),
     ...(usage === null ? [] : [{ record: { kind: 'thread.used' as const, thread, at: now, usage } }]),
+    ...copies,
     ...(report === null
       ? []
       : [
@@ -123,7 +124,6 @@ export function hearing(
             content: [{ type: 'text', text: report }],
           }),
         ]),
-    ...copies,
   ];
 }
 

@@ -86,10 +86,19 @@ export function plusSeconds(usage: Usage, runningSince: Instant | null, now: Ins
   return { ...usage, active_seconds: usage.active_seconds + seconds };
 }
 
-/** What all threads of the session have used; its seconds are those in which the session ran. */
-export function sessionUsage({ usage, runningSince, team }: SessionState, now: Instant): Usage {
-  if (team === undefined) return plusSeconds(usage, runningSince, now);
-  return sumOf(plusSeconds(team.usage, team.runningSince, now), { ...usage, active_seconds: 0 });
+/** What all threads of the session have used until now. */
+export function sessionUsage(state: SessionState, now: Instant): Usage {
+  return plusSeconds(restedUsage(state), sessionSince(state), now);
+}
+
+/** The same at the session's last rest; its seconds are those in which the session ran. */
+export function restedUsage({ usage, team }: SessionState): Usage {
+  return team === undefined ? usage : sumOf(team.usage, { ...usage, active_seconds: 0 });
+}
+
+/** When the session, in any of its threads, last began to run; null while it does not. */
+export function sessionSince({ runningSince, team }: SessionState): Instant | null {
+  return team === undefined ? runningSince : team.runningSince;
 }
 
 export function addUsage(total: Usage, request: ModelUsage): Usage {

@@ -39,12 +39,26 @@ export function viewFile({ source: _source, ...resource }: MountedFile): FileRes
   return resource;
 }
 
-/** The primary thread is as old and as busy as its session. */
+/** The primary thread is as old as its session, and as busy while it has begun no other thread. */
 export function viewPrimaryThread(record: SessionRecord, now: Instant): SessionThread {
-  const { id, agent, status, usage, stats, created_at, updated_at, archived_at } = viewSession(record, now);
-  const { multiagent: _multiagent, ...own } = agent;
+  const { primary, ...session } = record;
+  const isOver = record.status === 'terminated';
+  const own = primary === null ? record : { ...session, ...primary, ...(isOver && { status: record.status }) };
+  const viewed = viewSession({ ...own, primary: null }, now);
+  const { id, agent, status, usage, stats, created_at, updated_at, archived_at } = viewed;
+  const { multiagent: _multiagent, ...definition } = agent;
   const place = { id: primaryThread(id), session_id: id, parent_thread_id: null, workflow_run_id: null };
-  return { type: 'session_thread', ...place, agent: own, status, usage, stats, created_at, updated_at, archived_at };
+  return {
+    type: 'session_thread',
+    ...place,
+    agent: definition,
+    status,
+    usage,
+    stats,
+    created_at,
+    updated_at,
+    archived_at,
+  };
 }
 
 export function viewThread({ key, details, run, usage, ...record }: ThreadRecord, now: Instant): SessionThread {

@@ -98,7 +98,10 @@ export const NO_SOURCES = {
 export const NO_FILES = createAttachedFiles({ blobs: unused<Ports['blobs']>() });
 
 /** Of a session that begins no other thread. */
-export const NO_RUNS: TurnWorld['runs'] = { start: async () => 'started' };
+export const NO_TEAM = {
+  runs: { start: async () => 'started' },
+  threads: { find: async () => null, list: async () => ({ rows: [], more: null }) },
+} satisfies Partial<TurnWorld>;
 
 /** What the grader reads, in a session that wrote nothing. */
 export const NO_OUTPUTS = {

@@ -41,7 +41,7 @@ import {
   NO_SOURCES,
   NO_FILES,
   NO_OUTPUTS,
-  NO_RUNS,
+  NO_TEAM,
 } from '#test/functions/core/given.ts';
 import { judged, LISTING, TROUBLE } from '#test/functions/core/served.ts';
 import { TOOLED } from '#test/functions/core/stage.ts';
@@ -104,7 +104,7 @@ function theatre(scheduler: fc.Scheduler) {
       history: createHistory(port),
       attachedFiles: NO_FILES,
       ...NO_OUTPUTS,
-      runs: NO_RUNS,
+      ...NO_TEAM,
       hands: HANDS,
       model: {
         ask: (request, _listener, signal) =>

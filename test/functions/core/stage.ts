@@ -37,7 +37,7 @@ import {
   steadyStamp,
   NO_FILES,
   NO_OUTPUTS,
-  NO_RUNS,
+  NO_TEAM,
 } from '#test/functions/core/given.ts';
 import { judged, LISTING, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
@@ -195,7 +195,7 @@ export async function createStage(initial: readonly EventInput[]) {
       history: createHistory(port),
       attachedFiles: NO_FILES,
       ...NO_OUTPUTS,
-      runs: NO_RUNS,
+      ...NO_TEAM,
       hands: HANDS,
       model: {
         ask: (request, _listener, signal) =>

@@ -24,7 +24,7 @@ import {
   toolUse,
   NO_FILES,
   NO_OUTPUTS,
-  NO_RUNS,
+  NO_TEAM,
 } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -44,7 +44,7 @@ function stage(...replies: readonly Reply[]) {
     history: createHistory(log),
     attachedFiles: NO_FILES,
     ...NO_OUTPUTS,
-    runs: NO_RUNS,
+    ...NO_TEAM,
     hands: HANDS,
     model: {
       ask: async (request, listener) => {

@@ -22,7 +22,7 @@ import {
   toolUse,
   NO_FILES,
   NO_OUTPUTS,
-  NO_RUNS,
+  NO_TEAM,
 } from '#test/functions/core/given.ts';
 import { refusalOf } from '#test/model/check-request.ts';
 import { png } from '#test/model/png.ts';
@@ -44,7 +44,7 @@ function stage(agent: SessionAgent = AGENT) {
     history: createHistory(log),
     attachedFiles: NO_FILES,
     ...NO_OUTPUTS,
-    runs: NO_RUNS,
+    ...NO_TEAM,
     model: {
       ask: async (request: ModelRequest) => {
         expect(refusalOf(request)).toBeNull();

@@ -27,7 +27,7 @@ import {
   toolUse,
   NO_FILES,
   NO_OUTPUTS,
-  NO_RUNS,
+  NO_TEAM,
 } from '#test/functions/core/given.ts';
 import { allowing, listing, LISTING, mcpTool, proxy, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { refusalOf } from '#test/model/check-request.ts';
@@ -63,7 +63,7 @@ function stage(replies: readonly ModelAnswer[], over: Partial<McpProxy> = {}, ag
     history: createHistory(mortal),
     attachedFiles: NO_FILES,
     ...NO_OUTPUTS,
-    runs: NO_RUNS,
+    ...NO_TEAM,
     hands: HANDS,
     model: {
       ask: async (request) => {

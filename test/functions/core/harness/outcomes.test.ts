@@ -25,7 +25,7 @@ import {
   KEY,
   NO_MCP,
   NO_OUTPUTS,
-  NO_RUNS,
+  NO_TEAM,
   NOW,
   SILENT,
   answer,
@@ -106,7 +106,7 @@ function stage(
     return {
       log: port,
       history: createHistory(port),
-      runs: NO_RUNS,
+      ...NO_TEAM,
       attachedFiles: createAttachedFiles({ blobs }),
       outputs: {
         ...NO_OUTPUTS.outputs,

@@ -22,7 +22,7 @@ import {
   type Scenario,
   NO_FILES,
   NO_OUTPUTS,
-  NO_RUNS,
+  NO_TEAM,
 } from '#test/functions/core/given.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -35,7 +35,7 @@ function stage(scenario: Scenario, over: Partial<TurnWorld> = {}) {
     history: createHistory(log),
     attachedFiles: NO_FILES,
     ...NO_OUTPUTS,
-    runs: NO_RUNS,
+    ...NO_TEAM,
     hands: HANDS,
     model: { ask: async () => answer() },
     warming: { warm: async () => undefined },
