@@ -20,14 +20,14 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function spawnWith(settings: Record<string, string> = {}, script?: string) {
+function spawnWith(settings: Record<string, string> = {}, more: Parameters<typeof spawnSandbox>[1] = {}) {
   const defaults = {
     SANDBOX_TOKEN_SHA256: TOKEN_SHA256,
     SANDBOX_WORKDIR: join(folder, 'workspace'),
     SANDBOX_LISTEN: '127.0.0.1:0',
     TMPDIR: folder,
   };
-  const sandbox = spawnSandbox({ ...defaults, ...settings }, script);
+  const sandbox = spawnSandbox({ ...defaults, ...settings }, more);
   started.push(sandbox);
   return sandbox;
 }
@@ -193,7 +193,7 @@ test('the bundle in the image is one small file that runs alone', async () => {
   const entryPoints = [new URL('../../sandbox-task/main.ts', import.meta.url).pathname];
   await build({ entryPoints, outfile, bundle: true, minify: true, platform: 'node', format: 'esm', target: 'node24' });
   expect((await stat(outfile)).size).toBeLessThan(200_000);
-  const sandbox = spawnWith({}, outfile);
+  const sandbox = spawnWith({}, { script: outfile });
   const address = await sandbox.listening();
   await execute(address, callOf('write', { file_path: 'a.txt', content: 'needle' }));
   expect((await execute(address, callOf('grep', { pattern: 'needle' }))).output).toContain('a.txt:1:needle');

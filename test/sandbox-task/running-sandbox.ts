@@ -163,9 +163,13 @@ export type Sandbox = Awaited<ReturnType<typeof startSandbox>>;
 const LogLine = z.looseObject({ message: z.string() });
 
 /** The server as a process of its own, with only `settings` and the variables that a shell needs in its environment. */
-export function spawnSandbox(settings: Readonly<Record<string, string>>, script = bundleOf(MAIN)) {
+export function spawnSandbox(
+  settings: Readonly<Record<string, string>>,
+  { script = bundleOf(MAIN), before = [] }: { readonly script?: string; readonly before?: readonly string[] } = {},
+) {
+  const [program = process.execPath, ...args] = [...before, process.execPath, script];
   const env = { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), ...settings };
-  const child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   const logged: z.infer<typeof LogLine>[] = [];
   const events = new EventEmitter();
