@@ -29,7 +29,7 @@ function retiredIn(
   retired: ApiWorld['retiredModels'],
   { model, multiagent }: Pick<AgentUpdate, 'model' | 'multiagent'>,
 ): RequestRefusal | null {
-  return retiredModel(retired, model) ?? retiredModel(retired, advisorModel(multiagent), 'multiagent.advisor.');
+  return retiredModel(retired, model) ?? retiredModel(retired, advisorModel(multiagent), "multiagent: the advisor's ");
 }
 
 const versionPages = keyedPages('desc', z.int().min(2));

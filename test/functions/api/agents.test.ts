@@ -67,6 +67,27 @@ describe('the agents API', () => {
     expect((await api.ask('GET', '/v1/agents', undefined, stranger)).body.data).toEqual([]);
   });
 
+  it('lets an agent list those of its workspace alone', async () => {
+    const stranger = { authorization: `Bearer ${OTHER_KEY}` };
+    const { body: listed } = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' });
+    const lead = { name: 'Lead', model: 'claude-opus-5', multiagent: { type: 'coordinator', agents: [listed.id] } };
+    const refused = await api.ask('POST', '/v1/agents', lead, stranger);
+    expect(refused.status).toBe(400);
+    expect(refused.body.error.message).toMatch(/^multiagent\.agents\.0: there is no such agent/);
+    expect((await api.ask('GET', '/v1/agents', undefined, stranger)).body.data).toEqual([]);
+    const made = await api.ask('POST', '/v1/agents', lead);
+    expect(made.body.multiagent.agents).toEqual([{ type: 'agent', id: listed.id, version: 1 }]);
+    await api.ask('POST', `/v1/agents/${listed.id}/archive`);
+    const again = (fields: object) => api.ask('POST', `/v1/agents/${made.body.id}`, fields);
+    expect((await again({ multiagent: lead.multiagent })).body.error.message).toMatch(/the agent is archived/);
+    expect((await again({ name: 'Eve' })).body).toMatchObject({ version: 2, multiagent: made.body.multiagent });
+    expect((await again({ version: 1, multiagent: { type: 'coordinator', agents: ['agent_0'] } })).status).toBe(409);
+    const retired = { type: 'coordinator', agents: [{ type: 'advisor', model: 'claude-opus-4-1' }] };
+    expect((await again({ multiagent: retired })).body.error.message).toMatch(
+      /^multiagent: the advisor.s model\.id: .* was retired/,
+    );
+  });
+
   it('lists newest first, in pages, with the filters that the client repeats', async () => {
     const names = ['one', 'two', 'three', 'four', 'five'];
     const since = new Date().toISOString();
