@@ -70,4 +70,42 @@ describe('a run is started by sweep when the API is killed between the append an
     ]);
     follower.leave();
   });
+
+  it('of a child thread, when the harness that gave it work is killed', async () => {
+    const { client, runtime } = service;
+    const multiagent = { type: 'coordinator' as const, agents: [roles.agent] };
+    const lead = await client.beta.agents.create({ name: 'Lead', model: 'claude-opus-5', multiagent });
+    let killed: Promise<unknown> = Promise.resolve();
+    cases.on('delegating', () => {
+      // The harness dies at the second attempt of a throttled start, when the append is done.
+      runtime.faults.throttle('states:StartExecution', 1);
+      killed = runtime.faults.killDuring({
+        function: 'harness',
+        of: 'states:StartExecution',
+        call: 2,
+        phase: 'before',
+      });
+      return { tools: [{ name: 'send_to_agent', input: { agent: 'Ada', message: 'child' } }] };
+    });
+    const { id } = await client.beta.sessions.create({ agent: lead.id, environment_id: roles.environment_id });
+    const follower = await follow(service, id);
+    await service.send(id, 'delegating');
+    await cases.asked('delegating', 2);
+    await killed;
+    runtime.faults.disarm();
+    await runtime.aws.stepFunctions.idle();
+    expect(cases.requests('child')).toHaveLength(0);
+    expect((await client.beta.sessions.threads.list(id)).data[1]).toMatchObject({ status: 'running' });
+    await sweepNow(service);
+    await runtime.aws.stepFunctions.idle();
+    expect(cases.requests('child')).toHaveLength(1);
+    expect(cases.requests('delegating')).toHaveLength(3);
+    const [, child] = (await client.beta.sessions.threads.list(id)).data;
+    expect(child).toMatchObject({ status: 'idle', stats: { active_seconds: expect.any(Number) } });
+    const [machine] = runtime.template.machines;
+    const executions = runtime.aws.stepFunctions.executions(machine?.arn ?? expect.fail('no machine'));
+    const names = executions.map(({ name }) => name).filter((name) => name.startsWith(id));
+    expect(names.toSorted()).toEqual([`${id}-1`, `${id}-2`, `${id}-${child?.id}-1`].toSorted());
+    follower.leave();
+  });
 });
