@@ -6,6 +6,35 @@ export function rejectOnAbort(signal: AbortSignal): Promise<never> {
   });
 }
 
+interface Turns {
+  /** Resolves when it is the caller's turn. */
+  begin(): Promise<void>;
+  /** The caller is still at work. */
+  goOn(): void;
+  end(): void;
+}
+
+/** Turns of callers that are not functions of this process: the turn of one that is silent for so long is over. */
+export function turnsOfCallers(silenceMs: number): Turns {
+  let last = Promise.resolve();
+  let present: { readonly timer: NodeJS.Timeout; readonly over: () => void } | null = null;
+  return {
+    async begin() {
+      const before = last;
+      const own = Promise.withResolvers<void>();
+      last = own.promise;
+      await before;
+      present = { timer: setTimeout(own.resolve, silenceMs).unref(), over: own.resolve };
+    },
+    goOn: () => void present?.timer.refresh(),
+    end() {
+      clearTimeout(present?.timer);
+      present?.over();
+      present = null;
+    },
+  };
+}
+
 /** Lets one caller work at a time, in the order of arrival. A caller with an aborted signal stops waiting. */
 export function takeTurns(): <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();

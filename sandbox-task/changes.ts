@@ -21,6 +21,7 @@ import {
   type ChangesResponse,
   type ContentChange,
 } from '../functions/contract/hands.ts';
+import { turnsOfCallers } from './abort.ts';
 import { type Contents, type FileMark, isSame, markAt, markOf } from './contents.ts';
 import { fileOf, type Places } from './places.ts';
 
@@ -28,6 +29,7 @@ import { fileOf, type Places } from './places.ts';
 export interface Changes {
   /** How many changes and notes wait. */
   waiting(): Promise<number>;
+  /** Waits while another caller takes changes over, from its list until it keeps them or is silent for some seconds. */
   list(): Promise<ChangesResponse>;
   /** The bytes of a listed change; null when the file is another one. Reading fails when it changes meanwhile. */
   read(change: ChangeRead): Promise<{ readonly bytes: number; readonly body: AsyncIterable<Buffer> } | null>;
@@ -54,6 +56,8 @@ interface Found {
 /** A file that was written shortly before it was looked at may be written again without a new time. */
 const CLOCK_TICK_MS = 50;
 const PIECE_BYTES = 256 * 1024;
+/** A caller that has asked for nothing for so long while it takes changes over has died. */
+const TAKER_SILENCE_MS = 15_000;
 
 const openFile = promisify(open);
 const closeFile = promisify(close);
@@ -71,7 +75,9 @@ function hasOutputs(folder: string): boolean {
   }
 }
 
-export function changesIn(places: Places, contents: Contents): Changes {
+/** Of two callers at once, one could store an older text of a file after the other has stored a newer one. */
+export function changesIn(places: Places, contents: Contents, takerSilenceMs = TAKER_SILENCE_MS): Changes {
+  const turns = turnsOfCallers(takerSilenceMs);
   const outputs = new Map<string, Known>();
   const listed = new Map<string, Listed>();
   /** Files that cannot be read as they are. They are told when they are others. */
@@ -146,8 +152,16 @@ export function changesIn(places: Places, contents: Contents): Changes {
   async function readListed({ path, sha256 }: ChangeRead) {
     const found = listed.get(path);
     const file = fileAt(path);
+    turns.goOn();
     if (found === undefined || found.sha256 !== sha256 || !isSame(markAt(file), found.now)) return null;
-    return { bytes: found.now.size, body: verified(bytesOf(file, found.now), found.sha256) };
+    return { bytes: found.now.size, body: watched(verified(bytesOf(file, found.now), found.sha256)) };
+  }
+
+  async function* watched(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const piece of pieces) {
+      turns.goOn();
+      yield piece;
+    }
   }
 
   function keep({ kept, notes }: ChangesKept): void {
@@ -160,6 +174,7 @@ export function changesIn(places: Places, contents: Contents): Changes {
       else if (found?.sha256 === sha256) remember(path, found);
       listed.delete(path);
     }
+    turns.end();
   }
 
   return {
@@ -167,7 +182,12 @@ export function changesIn(places: Places, contents: Contents): Changes {
       const { changed, removed, notes } = await look();
       return changed.length + removed.length + notes.length;
     },
-    list,
+    async list() {
+      await turns.begin();
+      const told = await list();
+      if (told.changes.length === 0) turns.end();
+      return told;
+    },
     read: readListed,
     keep,
   };

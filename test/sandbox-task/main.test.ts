@@ -127,7 +127,11 @@ describe('an idle sandbox whose programs wrote after the last call', () => {
     const asked = (method: string, path: string, body = '') =>
       send(address, { method, path, headers: withToken, body });
     const list = async () => ChangesResponse.parse((await asked('GET', '/changes')).body);
-    const isIdle = async () => (await list()).isLast;
+    const isIdle = async () => {
+      const { isLast } = await list();
+      await asked('POST', '/changes', JSON.stringify({ kept: [], notes: [] }));
+      return isLast;
+    };
     return {
       ...{ sandbox, address, list, isIdle },
       keep: ({ changes, notes }: ChangesResponse) =>

@@ -104,8 +104,9 @@ export async function startSandbox(
   {
     waitMs,
     streamBeginsMs = 0,
+    takerSilenceMs = 0,
     ...bash
-  }: BashLimits & { readonly waitMs?: number; readonly streamBeginsMs?: number } = {},
+  }: BashLimits & { readonly waitMs?: number; readonly streamBeginsMs?: number; readonly takerSilenceMs?: number } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'sandbox-test-'));
   const workdir = await mkdtemp(join(folder, 'workspace-'));
@@ -124,7 +125,7 @@ export async function startSandbox(
     tokenSha256: TOKEN_SHA256,
     calls,
     contents,
-    changes: changesIn(places, contents),
+    changes: changesIn(places, contents, takerSilenceMs),
     programsLive,
     isStopping: () => false,
     idle: { used: () => void events.emit('call'), kept: () => undefined, isDue: () => isDue },

@@ -2,15 +2,19 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ChangesResponse } from '#contract/hands.ts';
 import { callOf, type Sandbox, startSandbox, withToken, send } from './running-sandbox.ts';
 
 /** A deployed sandbox allows 26. */
 const MAX_SHELLS = 3;
+/** A deployed sandbox waits for 15 s. */
+const SILENCE_MS = 400;
 
 let sandbox: Sandbox;
 beforeEach(async () => {
-  sandbox = await startSandbox('tcp', null, { maxShells: MAX_SHELLS });
+  sandbox = await startSandbox('tcp', null, { maxShells: MAX_SHELLS, takerSilenceMs: SILENCE_MS });
 });
 afterEach(() => sandbox.close());
 
@@ -116,4 +120,47 @@ test('a shell with background jobs is not ended while another one is idle, nor o
   for (const end of ends) expect((await end()).output).toBe('done');
   expect((await as('e', 'echo now')).output).toBe('now');
   expect(await hasJob('server')).toBe(true);
+});
+
+describe('what threads wrote', () => {
+  const list = async () => ChangesResponse.parse((await sandbox.ask('GET', '/changes')).body).changes;
+  const keep = (kept: ChangesResponse['changes']) => sandbox.ask('POST', '/changes', { kept, notes: [] });
+  const write = (text: string) => as('a', `echo ${text} > /mnt/session/outputs/f`);
+
+  test('is taken over by one caller at a time, so that an older text is never stored after a newer one', async () => {
+    await write('older');
+    const [older] = await list();
+    await write('newer text');
+    const next = list();
+    await sleep(100);
+    await keep(older === undefined ? [] : [older]);
+    expect(await next).toMatchObject([{ bytes: 11, base: older?.sha256 }]);
+  });
+
+  test('waits for no caller that has nothing to take over, nor for one that keeps nothing', async () => {
+    expect([await list(), await list()]).toEqual([[], []]);
+    await write('text');
+    expect(await list()).toHaveLength(1);
+    const next = list();
+    await keep([]);
+    const began = performance.now();
+    expect(await next).toHaveLength(1);
+    expect(performance.now() - began).toBeLessThan(SILENCE_MS);
+  });
+
+  test('is taken over by the next caller when one has died, and not while one is at work', async () => {
+    await write('text');
+    const [change] = await list();
+    let isNext = false;
+    const next = list().then((changes) => {
+      isNext = true;
+      return changes;
+    });
+    for (let part = 0; part < 4; part += 1) {
+      await sleep(SILENCE_MS / 2);
+      await sandbox.ask('POST', '/changes/bytes', { path: change?.path, sha256: 'a'.repeat(64) });
+    }
+    expect(isNext).toBe(false);
+    expect(await next).toEqual([change]);
+  });
 });

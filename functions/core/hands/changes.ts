@@ -20,6 +20,8 @@ export interface TakenChanges {
   keep(): Promise<void>;
   /** The same where no result can tell notes: what has one waits and is told again. Answers how many changes it keeps. */
   keepUnnoted(): Promise<number>;
+  /** Tells the sandbox that nothing is told, so that the next caller need not wait. */
+  leave(): Promise<void>;
 }
 
 const NOT_TOLD: TakenChanges = {
@@ -28,6 +30,7 @@ const NOT_TOLD: TakenChanges = {
   ],
   keep: async () => undefined,
   keepUnnoted: async () => 0,
+  leave: async () => undefined,
 };
 /** Paths that one note names; the others are counted. */
 const MOST_NAMED = 3;
@@ -74,9 +77,10 @@ export async function storeChanges(
     keep: () => keep(kept, waiting.notes),
     async keepUnnoted() {
       const silent = kept.filter(({ isNoted }) => !isNoted);
-      if (silent.length > 0) await keep(silent, []);
+      await keep(silent, []);
       return silent.length;
     },
+    leave: () => keep([], []),
   };
 }
 

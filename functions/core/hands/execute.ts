@@ -35,7 +35,7 @@ interface Result {
   /** The generation whose first result this is, after the loss of another one. */
   readonly tellsLoss?: number;
   /** What the agent wrote, which the sandbox tells again until the result is in the log. */
-  readonly changes?: Pick<TakenChanges, 'keep'> | undefined;
+  readonly changes?: Pick<TakenChanges, 'keep' | 'leave'> | undefined;
   readonly programsLive?: true | undefined;
 }
 
@@ -100,7 +100,7 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
   const result = await resultOf(world, input, { request, sent, states });
   const isTold = await appendResult(world, key, input.call.id, result);
   // A death in between tells both twice.
-  if (isTold) await result.changes?.keep();
+  await (isTold ? result.changes?.keep() : result.changes?.leave());
   if (result.tellsLoss) await world.sandboxes.told(input.session, result.tellsLoss);
   const durationMs = Date.parse(world.stamp.now()) - began;
   world.journal.line('tool call', {

@@ -23,7 +23,8 @@ export async function harvestIdle(world: HarvestWorld, { session, harvest: gener
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
     const waiting = await world.sandboxClient.changes(sandbox);
     // A call is running or has just ended: it takes over what it changed.
-    if (waiting === null || !waiting.isLast) return;
+    if (waiting === null) return;
+    if (!waiting.isLast) return world.sandboxClient.keep(sandbox, { kept: [], notes: [] });
     // No result tells the notes. Of a conflict, both texts are versions of the memory.
     const { keep } = await storeChanges(world, recipient, { waiting });
     await keep();

@@ -66,15 +66,17 @@ interface StageOptions {
   readonly sandboxes?: (address: string, session: SessionId) => Promise<ExecuteWorld['sandboxes']>;
   /** With a real clock an interrupt is seen. */
   readonly clock?: 'real';
+  /** Without it, what a dead process has begun to take over is taken over at once. */
+  readonly takerSilenceMs?: number;
 }
 
 /** @param commands of calls of bash, in their order, of the primary thread and of those beside */
 export async function stageSandbox<Name extends string>(
   db: TestDynamoDb,
   commands: Readonly<Record<Name, string>>,
-  { beside = {}, long = {}, sandboxes, clock }: StageOptions = {},
+  { beside = {}, long = {}, sandboxes, clock, takerSilenceMs = 0 }: StageOptions = {},
 ) {
-  const sandbox = await startSandbox('tcp', null, { streamBeginsMs: 3000 });
+  const sandbox = await startSandbox('tcp', null, { streamBeginsMs: 3000, takerSilenceMs });
   const address = 'port' in sandbox.address ? `127.0.0.1:${sandbox.address.port}` : expect.fail('no port');
   const session = SessionId.parse(`sesn_${newToken()}`);
   const key = { session, thread: primaryThread(session) };

@@ -97,4 +97,25 @@ describe('threads in one sandbox', () => {
       expect(stage.results('b')).toEqual(['sevt_b1: went on']);
     });
   });
+
+  it('that end at once have each of their files stored, and none twice', async () => {
+    const names = Array.from({ length: 8 }, (_, index) => `c${index}`);
+    const commands = Object.fromEntries(
+      names.map((name) => [
+        name,
+        `cd /mnt/session/outputs; echo ${name} > ${name}; echo ${name} > shared; echo x > same`,
+      ]),
+    );
+    const beside = Object.fromEntries(names.map((name) => [`t${name}`, [name]]));
+    const stage = await stageSandbox<string>(db, commands, { beside, takerSilenceMs: 15_000 });
+    await on(stage, async () => {
+      const before = stage.blobs.size;
+      expect(await Promise.all(names.map((name) => stage.run(name)))).toEqual(names.map(() => 'ended'));
+      const stored = (await stage.stored()).filter((name) => !name.includes(' '));
+      expect(stored.filter((name) => name !== 'shared').toSorted()).toEqual([...names, 'same'].toSorted());
+      expect(stage.blobs.size - before).toBe(stored.length);
+      expect(await stage.waiting()).toMatchObject({ changes: [] });
+      for (const name of names) expect(stage.results(`t${name}`)).toHaveLength(1);
+    });
+  });
 });
