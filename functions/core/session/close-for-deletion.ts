@@ -3,11 +3,11 @@
  * learn of it. It is refused while an agent is at work. A repeat closes the log once more, which changes nothing.
  */
 import type { Ports } from '#core/ports/ports.ts';
-import type { Head, LogKey } from '#core/ports/session-log.ts';
-import { appendDecided, type Prepared } from '#core/session/change.ts';
-import { extended, type Refusal } from '#core/session/commands.ts';
-import { decide } from '#core/session/decide.ts';
+import type { Append, Head, LogKey, NewThread } from '#core/ports/session-log.ts';
+import { appendDecided, loadsOthers, prepare, type Prepared } from '#core/session/change.ts';
+import type { OtherHeads, Refusal } from '#core/session/commands.ts';
 import { event } from '#core/session/entries.ts';
+import { fold } from '#core/session/evolve.ts';
 
 type Closed = { readonly status: 'closed'; readonly head: Head } | Refusal;
 
@@ -16,14 +16,20 @@ export async function closeForDeletion(
   key: LogKey,
   from: Head,
 ): Promise<Closed> {
-  const closing = (head: Head): Prepared => {
-    const ended = decide(head, { do: 'archive' }, stamp);
-    if (ended.status === 'refused') return ended;
+  const closing = (head: Head, others: OtherHeads): Prepared => {
+    const archived = prepare(key, head, { do: 'archive' }, { stamp, others });
+    if (archived.status === 'refused') return archived;
     const at = stamp.now();
     const deleted = event({ id: stamp.eventId(), type: 'session.deleted', processed_at: at });
-    const { entries, head: closed } = extended(ended, [deleted]);
-    return { status: 'prepared', append: { key, after: head, entries, state: closed.state, at }, beside: [] };
+    const { append = null, beside = [] } = archived.status === 'prepared' ? archived : {};
+    const entries = [...(append?.entries ?? []), deleted];
+    return {
+      status: 'prepared',
+      append: { key, after: head, entries, state: fold(head, entries).state, at },
+      beside,
+    };
   };
-  const changed = await appendDecided(from, closing, (append) => log.append(append));
+  const store = (append: Append, ...beside: readonly (Append | NewThread)[]) => log.append(append, ...beside);
+  const changed = await appendDecided(from, closing, store, loadsOthers(log, key, { do: 'archive' }));
   return changed.status === 'refused' ? changed : { status: 'closed', head: changed.head };
 }

@@ -11,11 +11,12 @@ import {
   event,
   failure,
   goIdle,
+  sessionRescheduled,
   take,
   threadOf,
 } from '#core/session/entries.ts';
 import { NO_MODEL_USAGE } from '#core/session/usage.ts';
-import { hasInput, isActive, sessionStatus } from '#core/session/waiting.ts';
+import { hasInput, isActive } from '#core/session/waiting.ts';
 
 export function decideClaim(head: Head, command: CommandTo<'claim'>, stamp: Stamp): Decision {
   const { state } = head;
@@ -123,10 +124,13 @@ export function decideGiveUp(head: Head, command: CommandTo<'give up'>, stamp: S
 
 function reschedule(state: SessionState, stamp: Stamp): readonly Entry[] {
   if (state.status === 'rescheduling') return [];
-  const now = stamp.now();
-  const isSession = state.parent === undefined && sessionStatus({ ...state, status: 'rescheduling' }) !== 'running';
   return [
-    event({ id: stamp.eventId(), type: 'session.thread_status_rescheduled', processed_at: now, ...threadOf(state) }),
-    ...(isSession ? [event({ id: stamp.eventId(), type: 'session.status_rescheduled', processed_at: now })] : []),
+    event({
+      id: stamp.eventId(),
+      type: 'session.thread_status_rescheduled',
+      processed_at: stamp.now(),
+      ...threadOf(state),
+    }),
+    ...sessionRescheduled(state, { ...state, status: 'rescheduling' }, stamp),
   ];
 }

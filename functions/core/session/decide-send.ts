@@ -29,7 +29,7 @@ import {
   resultOf,
   sessionIdle,
 } from '#core/session/entries.ts';
-import { hearing, joined, toldBy, withChild } from '#core/session/tell.ts';
+import { endChildren, withChild } from '#core/session/tell.ts';
 import { awaitedCalls, isActive, isAtWork } from '#core/session/waiting.ts';
 
 type InputOf<Type extends EventInput['type']> = Extract<EventInput, { type: Type }>;
@@ -206,17 +206,12 @@ function acceptInterrupt(accepting: Accepting, input: InputOf<'user.interrupt'>)
 
 /** What they report begins no run: it waits for the user's next message. */
 function interruptChildren(accepting: Accepting, input: InputOf<'user.interrupt'>): Decided {
-  const { before, stamp } = accepting;
-  const { busy = [] } = before.head.state.team ?? {};
-  return busy.reduce((done, { thread }) => {
-    const after = headOf({ ...accepting, before: done }, thread);
-    if (after === null) return done;
-    const ended = acceptInterrupt({ ...accepting, before: decided(after) }, input);
-    if (ended.status === 'refused') return done;
-    const child = { thread, after, entries: ended.entries, head: ended.head };
-    const told = toldBy(after.state, { entries: ended.entries, state: ended.head.state });
-    return joined(done, child, told === null ? [] : hearing(done.head.state, told, stamp));
-  }, before);
+  return endChildren(
+    accepting.before,
+    (thread, before) => headOf({ ...accepting, before }, thread),
+    (child) => acceptInterrupt({ ...accepting, before: decided(child) }, input),
+    accepting.stamp,
+  );
 }
 
 function acceptConfirmation({ before, field, stamp }: Accepting, input: InputOf<'user.tool_confirmation'>): Decision {

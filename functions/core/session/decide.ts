@@ -28,12 +28,14 @@ import { decideDecline, decideListed, decideResume, decideSuspend } from '#core/
 import { decideGraded } from '#core/session/decide-outcome.ts';
 import { decideClaim, decideCompacted, decideFail, decideGiveUp } from '#core/session/decide-request.ts';
 import { childOf, decideSend } from '#core/session/decide-send.ts';
-import { decideHear } from '#core/session/tell.ts';
+import { decideHear, endChildren } from '#core/session/tell.ts';
 import { blockedCalls, hasInput, isActive, isAtWork, readyCalls } from '#core/session/waiting.ts';
 
 /** The threads, beside that of the state, that a command may change. */
 export function threadsOf(state: SessionState, command: Command): readonly ThreadId[] {
   switch (command.do) {
+    case 'archive':
+      return (state.team?.busy ?? []).map(({ thread }) => thread);
     case 'send': {
       const isOfAll = command.events.some(
         (input) => input.type === 'user.interrupt' && input.session_thread_id == null,
@@ -88,7 +90,7 @@ export function decide(head: Head, command: Command, stamp: Stamp, others: Other
     case 'change contents':
       return decideChangeContents(head, stamp);
     case 'archive':
-      return decideArchive(head, stamp);
+      return decideArchive(head, { stamp, others });
     case 'hear':
       return decideHear(head, command, stamp);
     default:
@@ -164,8 +166,14 @@ function decideContinue(head: Head, command: CommandTo<'continue'>, stamp: Stamp
   ]);
 }
 
-/** A child that waits for its client or a person ends without an answer, and its report says so. */
-function decideArchive(head: Head, stamp: Stamp): Decision {
+/**
+ * A child that waits for its client or a person ends without an answer, and its report says so. Such children of a session
+ * end with it.
+ */
+function decideArchive(
+  head: Head,
+  { stamp, others }: { readonly stamp: Stamp; readonly others: OtherHeads },
+): Decision {
   const { state } = head;
   const isChild = state.parent !== undefined;
   if (isAtWork(state)) {
@@ -173,7 +181,13 @@ function decideArchive(head: Head, stamp: Stamp): Decision {
   }
   if (state.status === 'terminated') return decided(head);
   const now = stamp.now();
-  return decided(head, [
+  const alone = endChildren(
+    decided(head),
+    (thread) => others.get(thread) ?? null,
+    (child) => decideArchive(child, { stamp, others: NO_OTHERS }),
+    stamp,
+  );
+  return extended(alone, [
     ...leaveOutcome(state.outcome, 'end_turn', stamp),
     event({ id: stamp.eventId(), type: 'session.thread_status_terminated', processed_at: now, ...threadOf(state) }),
     ...(isChild ? [] : [event({ id: stamp.eventId(), type: 'session.status_terminated', processed_at: now })]),

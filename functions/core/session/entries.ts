@@ -22,18 +22,25 @@ export function event(body: SessionEvent): Entry {
 }
 
 export function beginRunning(state: SessionState, stamp: Stamp): readonly Entry[] {
-  return [...sessionRunning(state, stamp), ...threadRunning(state, stamp)];
+  return [...sessionRunning(state, stamp), threadRunning(state, stamp)];
 }
 
-export function threadRunning(state: SessionState, stamp: Stamp): readonly Entry[] {
+export function threadRunning(state: SessionState, stamp: Stamp): Entry {
   const type = 'session.thread_status_running';
-  return [event({ id: stamp.eventId(), type, processed_at: stamp.now(), ...threadOf(state) })];
+  return event({ id: stamp.eventId(), type, processed_at: stamp.now(), ...threadOf(state) });
 }
 
 /** A thread of the session begins to run: the session does, unless another thread runs. */
 export function sessionRunning(state: SessionState, stamp: Stamp): readonly Entry[] {
   if (state.parent !== undefined || sessionStatus(state) === 'running') return [];
   return [event({ id: stamp.eventId(), type: 'session.status_running', processed_at: stamp.now() })];
+}
+
+/** No thread of the session runs any more, and one of them tries again later. */
+export function sessionRescheduled(before: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
+  const isNews = sessionStatus(before) === 'running' && sessionStatus(now) === 'rescheduling';
+  if (now.parent !== undefined || !isNews) return [];
+  return [event({ id: stamp.eventId(), type: 'session.status_rescheduled', processed_at: stamp.now() })];
 }
 
 /** Each queued message of a client appears a second time when the agent takes it. */
@@ -119,6 +126,7 @@ export function goIdle(
 ): readonly Entry[] {
   const stop = { stop_reason: reason, stop_details: details };
   const isAwaited = reason.type === 'end_turn' && (state.team?.busy ?? []).length > 0;
+  const now: SessionState = { ...state, status: 'idle', stopReason: reason };
   return [
     ...(isAwaited ? [] : leaveOutcome(state.outcome, reason.type, stamp)),
     event({
@@ -129,7 +137,8 @@ export function goIdle(
       ...stop,
     }),
     ...(state.parent !== undefined && state.agentName === ADVISOR_NAME ? threadTerminated(state, stamp) : []),
-    ...sessionIdle({ ...state, status: 'idle', stopReason: reason }, stamp, details),
+    ...sessionRescheduled(state, now, stamp),
+    ...sessionIdle(now, stamp, details),
   ];
 }
 

@@ -56,8 +56,8 @@ export function answeredChild(state: SessionState, thread: ThreadId, call: Event
   return withCalls(state, thread, (calls) => calls.filter((id) => id !== call));
 }
 
+/** Its seconds are in those of the session, in which other threads may have run at the same time. */
 export function used(state: SessionState, { usage }: RecordOf<'thread.used'>): SessionState {
-  // Its seconds are not the session's: several threads work at once.
   return withTeam(state, (team) => ({ ...team, usage: sumOf(team.usage, { ...usage, active_seconds: 0 }) }));
 }
 

@@ -4,10 +4,20 @@
  */
 import { eventIn, type Entry, type SessionState } from '#contract/entries.ts';
 import type { StopReason } from '#contract/events.ts';
+import type { Usage } from '#contract/usage.ts';
+import type { ThreadId } from '#contract/ids.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
-import { decided, extended, type Beside, type CommandTo, type Decided, type Told } from '#core/session/commands.ts';
-import { beginRunning, event, sessionIdle, sessionRunning, threadRunning } from '#core/session/entries.ts';
+import {
+  decided,
+  extended,
+  type Beside,
+  type CommandTo,
+  type Decided,
+  type Decision,
+  type Told,
+} from '#core/session/commands.ts';
+import { event, sessionIdle, sessionRescheduled, sessionRunning, threadRunning } from '#core/session/entries.ts';
 import { NO_USAGE, sinceUsage } from '#core/session/usage.ts';
 import { awaitedCalls, blockedCalls, hasInput, isActive, sessionStatus } from '#core/session/waiting.ts';
 
@@ -23,13 +33,16 @@ export function toldBy(
   { entries, state }: { readonly entries: readonly Entry[]; readonly state: SessionState },
   said: string | null = null,
 ): Told | null {
-  const { thread, agentName: name, toldUsage } = state;
+  const { thread, agentName: name } = state;
   const copies = entries.flatMap((entry) => copyOf(entry, state));
   if (copies.length === 0) return null;
-  const usage =
-    toldUsage === before?.toldUsage ? null : sinceUsage(before?.toldUsage ?? NO_USAGE, toldUsage ?? NO_USAGE);
+  const usage = sinceUsage(before?.toldUsage ?? NO_USAGE, state.toldUsage ?? NO_USAGE);
   const report = isReported(before, entries, state) ? textOf(entries, state, said) : null;
-  return { thread, name, copies, report, usage };
+  return { thread, name, copies, report, usage: isNone(usage) ? null : usage };
+}
+
+function isNone(usage: Usage): boolean {
+  return JSON.stringify(usage) === JSON.stringify(NO_USAGE);
 }
 
 function copyOf(entry: Entry, { thread }: SessionState): readonly Entry[] {
@@ -106,12 +119,11 @@ export function hearing(
   { thread, name, copies, report, usage }: Told,
   stamp: Stamp,
 ): readonly Entry[] {
-  const begins = copies.some((entry) => eventIn(entry)?.type === 'session.thread_status_running');
   const now = stamp.now();
+  const isRunning = (entry: Entry) => eventIn(entry)?.type === 'session.thread_status_running';
   return [
-    ...(begins ? sessionRunning(state, stamp) : []),
     ...(usage === null ? [] : [{ record: { kind: 'thread.used' as const, thread, at: now, usage } }]),
-    ...copies,
+    ...copies.flatMap((entry) => (isRunning(entry) ? [...sessionRunning(state, stamp), entry] : [entry])),
     ...(report === null
       ? []
       : [
@@ -129,16 +141,12 @@ export function hearing(
 
 /** A report wakes the primary thread; otherwise the session may rest, or wait for less than before. */
 function afterHearing(before: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
-  const [was, is] = [sessionStatus(before), sessionStatus(now)];
-  if (!isActive(now) && blockedCalls(now).length === 0 && hasInput(now)) {
-    // The last child has come to rest in this append, but the session has not.
-    return was === 'running' ? threadRunning(now, stamp) : beginRunning(now, stamp);
-  }
-  if (is === 'rescheduling' && was === 'running') {
-    return [event({ id: stamp.eventId(), type: 'session.status_rescheduled', processed_at: stamp.now() })];
-  }
+  // The session runs on when the child that ran wakes the primary thread.
+  if (!isActive(now) && blockedCalls(now).length === 0 && hasInput(now))
+    return [...sessionRunning(before, stamp), threadRunning(now, stamp)];
   const waitsForLess = awaitedCalls(now).length < awaitedCalls(before).length;
-  return is === 'idle' && (was !== 'idle' || waitsForLess) ? sessionIdle(now, stamp) : [];
+  const rests = sessionStatus(now) === 'idle' && (sessionStatus(before) !== 'idle' || waitsForLess);
+  return rests ? sessionIdle(now, stamp) : sessionRescheduled(before, now, stamp);
 }
 
 /** Both decisions as one: `more` is what the primary thread's log tells of the child's. */
@@ -148,6 +156,25 @@ export function joined(parent: Decided, child: Beside, more: readonly Entry[]): 
     known === undefined ? child : { ...known, entries: [...known.entries, ...child.entries], head: child.head };
   const others = parent.beside.filter(({ thread }) => thread !== child.thread);
   return { ...extended(parent, more), beside: [...others, whole] };
+}
+
+/** Ends the work of all busy children. Nothing follows from that yet for the primary thread. */
+export function endChildren(
+  before: Decided,
+  headOf: (thread: ThreadId, done: Decided) => Head | null,
+  end: (child: Head) => Decision,
+  stamp: Stamp,
+): Decided {
+  const { busy = [] } = before.head.state.team ?? {};
+  return busy.reduce((done, { thread }) => {
+    const after = headOf(thread, done);
+    const ended = after === null ? null : end(after);
+    if (ended?.status !== 'decided') return done;
+    const { entries, head } = ended;
+    const told = toldBy(after?.state ?? null, { entries, state: head.state });
+    const heard = told === null ? [] : hearing(done.head.state, told, stamp);
+    return joined(done, { thread, after, entries, head }, heard);
+  }, before);
 }
 
 /** The child's decision, with what the primary thread hears of it and does then. */

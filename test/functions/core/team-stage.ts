@@ -1,0 +1,367 @@
+/**
+ * A session of several threads and all actors around it, in one process, one step at a time: clients, executions of each
+ * thread's runs, harnesses that wait for the model, hands, and sweep. An actor can die before or after each of its appends
+ * and starts of runs.
+ */
+import { setImmediate as settled } from 'node:timers/promises';
+import type { SessionAgent, SessionThreadAgent } from '#contract/agents.ts';
+import { eventIn, type Entry, type SessionState } from '#contract/entries.ts';
+import type { EventInput, SessionEvent } from '#contract/events.ts';
+import { AgentId, EnvironmentId, WorkspaceId, type ThreadId } from '#contract/ids.ts';
+import type { AssignedCall, HandOutcome, RunState } from '#contract/run.ts';
+import { createHistory } from '#core/harness/history.ts';
+import { takeTurn } from '#core/harness/take-turn.ts';
+import type { TurnWorld } from '#core/harness/turn-world.ts';
+import { Fault } from '#core/ports/errors.ts';
+import type { ModelAnswer, ModelRequest } from '#core/ports/model.ts';
+import type { Append, Head, LogKey, NewThread, Runs, SessionLog } from '#core/ports/session-log.ts';
+import { change, tellsPrimary } from '#core/session/change.ts';
+import type { Command } from '#core/session/commands.ts';
+import { createSession } from '#core/session/create.ts';
+import { fold } from '#core/session/evolve.ts';
+import { repair, type RunPorts } from '#core/session/repair.ts';
+import { send, startsBeside } from '#core/session/send.ts';
+import {
+  AGENT,
+  answer,
+  HANDS,
+  KEY,
+  NO_FILES,
+  NO_MCP,
+  NO_OUTPUTS,
+  NO_TEAM,
+  SILENT,
+  steadyStamp,
+  toolUse,
+} from '#test/functions/core/given.ts';
+import type { Fate } from '#test/functions/core/stage.ts';
+import { refusalOf } from '#test/model/check-request.ts';
+import { memoryPreviews } from '#test/ports/previews.memory.ts';
+import { memoryLog } from '#test/ports/session-log.memory.ts';
+
+/** `bash` is executed by a hand, `read` has to be confirmed, `weather` is answered by the client. */
+const TOOLS: SessionAgent['tools'] = [
+  {
+    type: 'agent_toolset_20260401',
+    default_config: { enabled: true, permission_policy: { type: 'always_allow' } },
+    configs: [{ type: 'read', name: 'read', enabled: true, permission_policy: { type: 'always_ask' } }],
+  },
+  { type: 'custom', name: 'weather', description: 'Tells the weather.', input_schema: { type: 'object' } },
+];
+const { multiagent: _multiagent, ...ALONE } = AGENT;
+const member = (id: string, name: string): SessionThreadAgent => ({
+  ...{ ...ALONE, id: AgentId.parse(id), name, system: `You are ${name}.`, tools: TOOLS },
+});
+export const COORDINATOR: SessionAgent = {
+  ...AGENT,
+  tools: TOOLS,
+  multiagent: {
+    type: 'coordinator',
+    agents: [member('agent_2', 'ann'), member('agent_3', 'bob'), { type: 'advisor', model: 'claude-opus-5' }],
+  },
+};
+
+class Killed extends Error {}
+
+/** One of a thread's executions. */
+export interface Execution {
+  readonly thread: ThreadId;
+  readonly run: number;
+  input: RunState;
+  at: 'turn' | 'asking' | 'hands' | 'harvest' | 'over';
+  hands: readonly AssignedCall[];
+  outcomes: readonly HandOutcome[];
+  asking: Asking | null;
+}
+
+interface Asking {
+  readonly actor: Actor;
+  readonly request: ModelRequest;
+  readonly answer: (answer: ModelAnswer) => void;
+  readonly fail: (error: Error) => void;
+}
+
+interface Actor {
+  fate: Fate | 'dead';
+}
+
+const SECOND_MS = 1000;
+
+export const keyOf = (thread: ThreadId): LogKey => ({ session: KEY.session, thread });
+
+export type TeamStage = Awaited<ReturnType<typeof createTeamStage>>;
+
+interface Options {
+  readonly agent?: SessionAgent;
+  /** The death of the actor that makes the call of this number, of all appends and starts. */
+  readonly dies?: { readonly at: number; readonly fate: Fate };
+}
+
+export async function createTeamStage(initial: readonly EventInput[], { agent = COORDINATOR, dies }: Options = {}) {
+  const stamp = steadyStamp(1000);
+  const log = memoryLog();
+  const threads: ThreadId[] = [KEY.thread];
+  const executions: Execution[] = [];
+  const started = new Map<string, Execution>();
+  const requests: { readonly thread: ThreadId; readonly request: ModelRequest }[] = [];
+  const names: string[] = [];
+  let seconds: (() => void)[] = [];
+
+  const created = createSession(
+    { agent: agent.id, environment_id: EnvironmentId.parse('env_1'), initial_events: [...initial] as never },
+    {
+      workspace: WorkspaceId.parse('wrkspc_1'),
+      session: KEY.session,
+      agent,
+      environment: EnvironmentId.parse('env_1'),
+      contents: null,
+      guides: {},
+    },
+    stamp,
+  );
+  if (created.status === 'refused') throw new TypeError(created.message);
+  log.create(KEY, fold(null, created.first.entries), created.first.entries);
+
+  async function guarded<Value>(actor: Actor, name: string, effect: () => Promise<Value>): Promise<Value> {
+    if (actor.fate === 'dead') throw new Killed();
+    const fate = dies?.at === names.length ? dies.fate : actor.fate;
+    names.push(`${name}${fate === 'lives' ? '' : ` (${fate})`}`);
+    if (fate === 'dies before') actor.fate = 'dead';
+    if (fate === 'dies before') throw new Killed();
+    const value = await effect();
+    if (fate === 'dies after') actor.fate = 'dead';
+    // It may have died meanwhile, in what it did beside this.
+    if ((actor.fate as Actor['fate']) === 'dead') throw new Killed();
+    return value;
+  }
+
+  /** What an actor works with. */
+  function portsFor(actor: Actor): RunPorts {
+    const alive = <Value>(value: Promise<Value>) => {
+      if (actor.fate === 'dead') throw new Killed();
+      return value;
+    };
+    const raw: SessionLog = {
+      head: async (key) => alive(log.head(key)),
+      read: async (key, from) => alive(log.read(key, from)),
+      slice: async (key, from) => alive(log.slice(key, from)),
+      entryAt: async (key, position) => alive(log.entryAt(key, position)),
+      append: (append, ...beside) =>
+        guarded(actor, `append to ${[append, ...beside].length}`, () => store(append, ...beside)),
+    };
+    const runs: Runs = {
+      start: (key, run) => guarded(actor, 'start', async () => start(key, run)),
+    };
+    return { log: tellsPrimary(raw, stamp, startsBeside({ log: raw, runs, stamp })), runs, stamp };
+  }
+
+  async function store(append: Append, ...beside: readonly (Append | NewThread)[]) {
+    const appended = await log.append(append, ...beside);
+    if (appended.status === 'appended') {
+      for (const one of beside) if (one.after === null) threads.push(one.key.thread);
+    }
+    return appended;
+  }
+
+  function start({ thread }: LogKey, run: number): 'started' | 'taken' {
+    const name = `${thread}/${run}`;
+    const known = started.get(name);
+    if (known !== undefined) return known.at === 'over' ? 'taken' : 'started';
+    const begun = { hands: [], outcomes: [], asking: null };
+    const execution: Execution = { thread, run, input: { ...keyOf(thread), run }, at: 'turn', ...begun };
+    started.set(name, execution);
+    executions.push(execution);
+    return 'started';
+  }
+
+  function turnWorld(actor: Actor, execution: Execution): TurnWorld {
+    const ports = portsFor(actor);
+    return {
+      ...NO_TEAM,
+      ...ports,
+      history: createHistory(ports.log),
+      attachedFiles: NO_FILES,
+      ...NO_OUTPUTS,
+      hands: HANDS,
+      model: {
+        ask: (request, _listener, signal) =>
+          new Promise((resolve, reject) => {
+            signal.addEventListener('abort', () => reject(new Fault('model_unreachable', 'cut off')));
+            execution.asking = { actor, request, answer: resolve, fail: reject };
+          }),
+      },
+      warming: { warm: async () => undefined },
+      ...NO_MCP,
+      previews: memoryPreviews(),
+      pause: (ms) => (ms === SECOND_MS ? new Promise((resolve) => void seconds.push(resolve)) : Promise.resolve()),
+      journal: SILENT,
+    };
+  }
+
+  /** The end of a turn, as Step Functions sees it: a state to continue with, or a failure to repeat. */
+  function follow(actor: Actor, execution: Execution, turn: Promise<RunState>): void {
+    const died = () => {
+      execution.asking = null;
+      execution.at = 'turn';
+    };
+    void turn.then(
+      (state) => {
+        if (actor.fate === 'dead') return died();
+        execution.asking = null;
+        const { do: next = 'idle', calls = [] } = state.turn ?? {};
+        if (next === 'long') throw new RangeError('no run here is long');
+        execution.at = next === 'idle' ? 'over' : next === 'tools' ? 'hands' : next === 'harvest' ? next : 'turn';
+        execution.hands = calls;
+        execution.outcomes = [];
+        const { hands: _reported, ...input } = state;
+        execution.input = input;
+      },
+      (error: unknown) => {
+        if (!(error instanceof Killed)) throw error;
+        died();
+      },
+    );
+  }
+
+  async function head(thread: ThreadId = KEY.thread): Promise<Head> {
+    const now = await log.head(keyOf(thread));
+    if (now === null) throw new RangeError(`there is no log of ${thread}`);
+    return now;
+  }
+
+  /** An actor that dies does so in silence. */
+  async function unlessKilled<Value>(work: Promise<Value>): Promise<Value | 'died'> {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof Killed) return 'died';
+      throw error;
+    } finally {
+      await settled();
+    }
+  }
+
+  const stage = {
+    log,
+    stamp,
+    threads,
+    executions,
+    requests,
+    /** What was called, in order. */
+    names,
+    head,
+    state: async (thread: ThreadId = KEY.thread): Promise<SessionState> => (await head(thread)).state,
+    children: () => threads.slice(1),
+    entries: (thread: ThreadId = KEY.thread): readonly Entry[] => log.entries(keyOf(thread)),
+    events: (thread: ThreadId = KEY.thread): readonly SessionEvent[] =>
+      log.entries(keyOf(thread)).flatMap((entry) => eventIn(entry) ?? []),
+    live: () => executions.filter(({ at }) => at !== 'over'),
+
+    /** `from`: a head that may be out of date. */
+    async send(events: readonly EventInput[], { from, fate = 'lives' }: { from?: Head; fate?: Fate } = {}) {
+      const to = { key: KEY, head: from ?? (await head()), cause: 'req_1' };
+      return unlessKilled(send(portsFor({ fate }), to, events));
+    },
+
+    async change(thread: ThreadId, command: Command, fate: Fate = 'lives') {
+      return unlessKilled(change(portsFor({ fate }), keyOf(thread), await head(thread), command));
+    },
+
+    /** Takes the next turn of an execution, until it waits for the model or has ended. */
+    async turn(execution: Execution, fate: Fate = 'lives'): Promise<void> {
+      const actor: Actor = { fate };
+      execution.at = 'asking';
+      follow(actor, execution, takeTurn(turnWorld(actor, execution), execution.input, new AbortController().signal));
+      await settled();
+      const asked = execution.asking;
+      if (asked === null) return;
+      requests.push({ thread: execution.thread, request: asked.request });
+      const broken = refusalOf(asked.request);
+      if (broken !== null) throw new Error(`the provider would refuse the request: ${broken}`);
+    },
+
+    async hear(execution: Execution, heard: ModelAnswer | Fault, fate: Fate = 'lives'): Promise<void> {
+      const { asking } = execution;
+      if (asking === null) return;
+      asking.actor.fate = fate;
+      if (heard instanceof Fault) asking.fail(heard);
+      else asking.answer(heard);
+      await settled();
+    },
+
+    /** The harness dies while it waits for the model. */
+    async kill(execution: Execution): Promise<void> {
+      const { asking } = execution;
+      if (asking === null) return;
+      asking.actor.fate = 'dead';
+      asking.fail(new Killed());
+      await settled();
+    },
+
+    async lose(execution: Execution): Promise<void> {
+      await stage.kill(execution);
+      execution.at = 'over';
+    },
+
+    async useHand(execution: Execution, call: AssignedCall, more: Partial<Command> = {}, fate: Fate = 'lives') {
+      const content = [{ type: 'text' as const, text: 'a result' }];
+      const result = { do: 'result' as const, call: call.id, content, isError: false, ...more } as Command;
+      if ((await stage.change(execution.thread, result, fate)) === 'died') return;
+      const outcome = { id: call.id, sincePosition: call.sincePosition };
+      execution.hands = execution.hands.filter((other) => other.id !== call.id);
+      execution.outcomes = [...execution.outcomes, outcome];
+      if (execution.hands.length > 0) return;
+      execution.at = 'turn';
+      execution.input = { ...execution.input, hands: [...execution.outcomes] };
+    },
+
+    async harvest(execution: Execution, fate: Fate = 'lives') {
+      const { since } = execution.input.turn ?? {};
+      if (since === undefined) throw new RangeError('no harvest is due');
+      const done = await stage.change(execution.thread, { do: 'harvested', since, programsLive: false }, fate);
+      if (done !== 'died') execution.at = 'turn';
+    },
+
+    async sweep(fate: Fate = 'lives') {
+      for (const thread of threads) await unlessKilled(repair(portsFor({ fate }), keyOf(thread)));
+    },
+
+    async second(): Promise<void> {
+      const due = seconds;
+      seconds = [];
+      for (const pass of due) pass();
+      await settled();
+    },
+
+    /** The thread's agent is asked, and says this. */
+    async says(thread: ThreadId, ...said: readonly (ModelAnswer | Fault)[]): Promise<void> {
+      for (const one of said) {
+        const execution = stage.live().find((live) => live.thread === thread);
+        if (execution === undefined) throw new RangeError(`no execution works for ${thread}`);
+        const at = (): Execution['at'] => execution.at;
+        if (at() === 'turn') await stage.turn(execution);
+        if (at() !== 'asking') throw new RangeError(`the agent of ${thread} is not asked`);
+        await stage.hear(execution, one);
+        if (at() === 'turn' && !isAtWork(await stage.state(thread))) await stage.turn(execution);
+      }
+    },
+  };
+  if ((await head()).state.run > 0) start(KEY, 1);
+  return stage;
+}
+
+const isAtWork = ({ status }: SessionState) => status === 'running' || status === 'rescheduling';
+
+let written = 0;
+
+/** An answer that makes these calls, with text before them where it says something. */
+export function calls(...made: readonly (readonly [name: string, input?: object])[]): ModelAnswer {
+  written += 1;
+  const blocks = made.map(([name, input], index) => toolUse(`toolu_${written}_${index}`, name, input ?? {}));
+  return answer({ stopReason: 'tool_use', blocks });
+}
+
+export const text = (said: string): ModelAnswer => answer({ blocks: [{ type: 'text', text: said }] });
+export const asks = (agent: string, message = 'Do it.') => ['send_to_agent', { agent, message }] as const;
+export const follows = (thread: ThreadId, message = 'And more.') =>
+  ['send_to_agent', { thread_id: thread, message }] as const;
