@@ -67,7 +67,7 @@ const archive = operation({
     const head = await world.log.head(key);
     if (head?.state.workspace !== workspace) return notFound('thread_id');
     if (isPrimary(key)) return PRIMARY;
-    const changed = await change(world, key, head, { do: 'archive thread' });
+    const changed = await change(world, key, head, { do: 'archive' });
     if (changed.status === 'refused') return refusedRequest(changed);
     return (await findThread(world, workspace, params)) ?? notFound('thread_id');
   },

@@ -4,7 +4,7 @@ import { SessionAgent, type SessionThreadAgent } from '#contract/agents.ts';
 import { AgentId, FIRST_POSITION } from '#contract/ids.ts';
 import { delegationsOf } from '#core/harness/delegations.ts';
 import { toolRules } from '#core/tools/tool-definitions.ts';
-import { AGENT, answer, createdWith, given, KEY, steadyStamp } from '#test/functions/core/given.ts';
+import { AGENT, answer, createdWith, given, KEY, steadyStamp, NO_TEAM } from '#test/functions/core/given.ts';
 
 const { multiagent: _multiagent, ...ADA } = AGENT;
 const other = (id: string, name: string): SessionThreadAgent => ({ ...ADA, id: AgentId.parse(id), name });
@@ -29,7 +29,7 @@ async function begun(name: string, input: object, guides: object) {
   const created = createdWith(LEAD);
   if (!('record' in created)) throw new TypeError('an event');
   const { entries, head } = given([{ record: { ...created.record, ...guides } as typeof created.record }]);
-  const world = { log: { head: async () => null } as never, stamp: steadyStamp() };
+  const world = { ...NO_TEAM, log: { head: async () => null } as never, stamp: steadyStamp() };
   const said = answer({ stopReason: 'tool_use', blocks: [{ type: 'tool_use', id: 'toolu_1', name, input }] });
   const slice = { first: FIRST_POSITION, entries, head };
   const found = await delegationsOf(world, KEY, slice, { answer: said, rules: toolRules(LEAD, []) });

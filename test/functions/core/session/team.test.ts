@@ -484,7 +484,7 @@ describe('a follow-up', () => {
     ]);
     expect(stage.children()).toHaveLength(1);
     await stage.says(thread, text('The roof is new.'));
-    const asked = stage.requests.filter((one) => one.thread === thread).at(-1)?.request.messages;
+    const asked = stage.requests.findLast((one) => one.thread === thread)?.request.messages;
     expect(JSON.stringify(asked)).toMatch(/Do it\..*All is well\..*And the roof\?/);
     expect(reports(stage)).toEqual(['All is well.', 'The roof is new.']);
   });
@@ -529,7 +529,7 @@ describe('a follow-up', () => {
     await stage.says(thread, text('Done.'));
     await stage.says(PRIMARY, calls(follows(thread, 'One.'), follows(thread, 'Two.')), text('They work.'));
     await stage.says(thread, text('Both.'));
-    expect(JSON.stringify(stage.requests.filter((one) => one.thread === thread).at(-1))).toMatch(/One\..*Two\./);
+    expect(JSON.stringify(stage.requests.findLast((one) => one.thread === thread))).toMatch(/One\..*Two\./);
     expect(reports(stage)).toEqual(['Done.', 'Both.']);
   });
 });
