@@ -114,11 +114,7 @@ export function decideHear(head: Head, { told }: CommandTo<'hear'>, stamp: Stamp
 }
 
 /** The entries that tell it, without what follows for the primary thread and the session. */
-export function hearing(
-  state: SessionState,
-  { thread, name, copies, report, usage }: Told,
-  stamp: Stamp,
-): readonly Entry[] {
+function hearing(state: SessionState, { thread, name, copies, report, usage }: Told, stamp: Stamp): readonly Entry[] {
   const now = stamp.now();
   const isRunning = (entry: Entry) => eventIn(entry)?.type === 'session.thread_status_running';
   return [
@@ -150,7 +146,7 @@ function afterHearing(before: SessionState, now: SessionState, stamp: Stamp): re
 }
 
 /** Both decisions as one: `more` is what the primary thread's log tells of the child's. */
-export function joined(parent: Decided, child: Beside, more: readonly Entry[]): Decided {
+function joined(parent: Decided, child: Beside, more: readonly Entry[]): Decided {
   const known = parent.beside.find(({ thread }) => thread === child.thread);
   const whole =
     known === undefined ? child : { ...known, entries: [...known.entries, ...child.entries], head: child.head };
