@@ -31,6 +31,7 @@ export class Harness extends Construct {
     props.log.grantAppend(this.turn);
     props.records.grantWrite(this.turn);
     props.records.grantReadOutputs(this.turn);
+    props.records.grantReadThreads(this.turn);
     props.content.grantReadWrite(this.turn);
     props.content.grantReadBlobs(this.turn);
     this.turn.receive({ MODEL_SILENCE_SECONDS: silenceOf(props.model) });

@@ -68,6 +68,12 @@ export class Records extends Construct {
     this.#grant(reader, ['dynamodb:BatchGetItem']);
   }
 
+  /** The child threads of a session, with their agents. */
+  grantReadThreads(reader: EntryFunction): void {
+    this.#grantIndex(reader, 'scope');
+    this.grantReadTogether(reader);
+  }
+
   grantFindRunning(reader: EntryFunction): void {
     this.#grantIndex(reader, 'running');
   }

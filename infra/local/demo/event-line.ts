@@ -25,6 +25,12 @@ export function describeEvent({ event }: Arrival, before: readonly Arrival[]): E
       return null;
     case 'user.message':
       return ['user', 'you', event.processed_at === null ? textOf(event) : 'the agent took up your message'];
+    case 'session.thread_created':
+      return ['service', 'thread', `${event.agent_name} begins`];
+    case 'agent.thread_message_sent':
+      return ['agent', `→ ${event.to_agent_name ?? ''}`, textOf(event)];
+    case 'agent.thread_message_received':
+      return ['agent', event.from_agent_name === undefined ? 'task' : `← ${event.from_agent_name}`, textOf(event)];
     case 'agent.thinking':
       return ['agent', 'agent', 'thought about it'];
     case 'agent.message':

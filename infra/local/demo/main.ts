@@ -13,11 +13,13 @@ import { watchCalls } from './crash.ts';
 import { describeEvent, progressAfter, showLine, textOf, type EventLine } from './event-line.ts';
 import { judge, MESSAGE, summarize } from './outcome.ts';
 import { followSession, type Arrival } from './session.ts';
+import { showTeam } from './team.ts';
 
 const USAGE = `Runs the service once, with one session whose agent writes a program, runs it and reads the result.
 
   npm run demo -- [options]
 
+  --team           show three agents that work on one task at the same time
   --crash          kill the harness function in the middle of a turn
   --sandbox KIND   bwrap, docker or process (default: the best that works here)
   --model ID       the agent's model (default claude-opus-5-5)
@@ -35,6 +37,7 @@ export function readDemoOptions(args: readonly string[]) {
     options: {
       help: { type: 'boolean', default: false },
       crash: { type: 'boolean', default: false },
+      team: { type: 'boolean', default: false },
       sandbox: { type: 'string' },
       model: { type: 'string', default: 'claude-opus-5-5' },
     },
@@ -87,10 +90,11 @@ async function runDemo({ options, terminal, data, stopping }: Demo): Promise<str
   try {
     line(`${paint('dim', `service ${runtime.baseUrl} · model ${modelName} · sandbox ${runtime.sandbox}`)}\n`);
     wait('Opening a session');
-    const before = calls.made.length;
-    const arrivals: Arrival[] = [];
     const client = new Anthropic({ baseURL: runtime.baseUrl, apiKey: runtime.apiKey });
     const signal = AbortSignal.any([stopping, AbortSignal.timeout(TIMEOUT_MS)]);
+    if (options.team) return await showTeam(client, terminal, { model: options.model, signal });
+    const before = calls.made.length;
+    const arrivals: Arrival[] = [];
     // Previews are calls of the harness too, and the call at which `--crash` kills could not be counted off.
     const session = { model: options.model, message: MESSAGE, previews: !options.crash, signal };
     for await (const arrival of followSession(client, session)) {

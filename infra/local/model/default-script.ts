@@ -2,6 +2,7 @@
  * The stand-in's script where no other is given: it shows a session at work without an API key. It says that it is a
  * stand-in, writes and runs one small program for a first message, and obeys the commands below.
  */
+import { leadTeam } from './team-script.ts';
 import { readExchange, type Exchange, type ToolOutcome } from './exchange.ts';
 import type { ModelRequest, Reply, ReplyTool } from './script.ts';
 
@@ -89,9 +90,11 @@ export function defaultScript(request: ModelRequest): Reply {
 function replyTo(request: ModelRequest): Reply {
   const offered = new Set(request.tools?.map((tool) => ('name' in tool ? tool.name : '')));
   if (offered.has('verdict')) return { tools: [NO_VERDICT] };
+  const led = leadTeam(request);
   const exchange = readExchange(request.messages);
   const calls = commandsIn(exchange.text);
   if (calls.length > 0) return obey(calls, exchange, offered);
+  if (led !== null) return led;
   const programTools = PROGRAM.flatMap(({ tools }) => tools ?? []);
   return exchange.isFirst && missingTools(programTools, offered).length === 0 ? playProgram(exchange) : say(HELP);
 }
