@@ -1,6 +1,6 @@
 /** The contract of the SandboxRecords port, on DynamoDB. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EventId, SessionId } from '#contract/ids.ts';
+import { EventId, SessionId, ThreadId } from '#contract/ids.ts';
 import { createSandboxRecords, plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import type { SandboxRecords } from '#core/ports/sandboxes.ts';
 import { NOW } from '#test/functions/core/given.ts';
@@ -128,18 +128,28 @@ describe('the sandbox records in DynamoDB', () => {
     expect(await records.find(session)).toMatchObject({ status: 'lost', task: null });
   });
 
-  it('know that a loss was not told, through further attempts, until it is', async () => {
+  it('know which threads were told of the last loss, through further attempts', async () => {
     const session = await newSession();
+    const one = { session, thread: ThreadId.parse('sthr_one') };
+    const other = { session, thread: ThreadId.parse('sthr_other') };
     await records.reserve(session, 0, start('token'));
-    await records.ready(session, 1, PLACE);
+    expect(await records.ready(session, 1, PLACE)).not.toHaveProperty('replaces');
     await records.lost(session, 1);
     await records.reserve(session, 1, start('token'));
     await records.reserve(session, 2, start('token'));
-    expect(await records.ready(session, 3, PLACE)).toMatchObject({ untold: true });
-    await records.told(session, 2);
-    expect(await records.find(session)).toMatchObject({ untold: true });
-    await records.told(session, 3);
-    expect(await records.find(session)).not.toHaveProperty('untold', true);
+    const told = async () => {
+      const found = await records.find(session);
+      return found !== null && 'told' in found ? [...(found.told ?? [])].toSorted() : [];
+    };
+    expect(await records.ready(session, 3, PLACE)).toMatchObject({ replaces: true });
+    await records.told(one, 2);
+    expect(await told()).toEqual([]);
+    await Promise.all([records.told(one, 3), records.told(other, 3), records.told(one, 3)]);
+    expect(await told()).toEqual([one.thread, other.thread]);
+    await records.lost(session, 3);
+    expect(await told()).toEqual([]);
+    await records.reserve(session, 3, start('token'));
+    expect(await records.ready(session, 4, PLACE)).toMatchObject({ replaces: true });
   });
 
   it('reserve nothing for a session that was deleted, whether or not its record is left', async () => {

@@ -17,7 +17,8 @@ const common = {
   lastUsedAt: Instant,
   packages: optional(json(PackageList)),
   archive: optional(z.string()),
-  untold: z.boolean().optional(),
+  replaces: z.boolean().optional(),
+  told: z.set(z.string()).optional(),
 };
 const start = {
   attempt: z.int().min(1),
@@ -97,12 +98,12 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
       endStart(session, generation, { status: 'ready', task, address, readyAt: at, lastUsedAt: at }),
 
     async lost(session, generation) {
-      const set = { status: 'lost', untold: true };
+      const set = { status: 'lost', replaces: true, told: null };
       await update(session, { when: [isThisGeneration], values: { generation }, set });
     },
 
-    async told(session, generation) {
-      await update(session, { when: [isThisGeneration], values: { generation }, set: { untold: null } });
+    async told({ session, thread }, generation) {
+      await update(session, { when: [isThisGeneration], values: { generation }, add: { told: new Set([thread]) } });
     },
 
     failed: (session, generation, { reason, retryAt }) =>

@@ -3,8 +3,8 @@
  * wherever it is cut off, the command runs at most once and the result is in the log at most once.
  */
 import { MAX_OUTPUT_CHARS, SandboxTool, type ExecuteRequest } from '#contract/hands.ts';
-import type { SessionState } from '#contract/entries.ts';
-import { primaryThread, type EventId } from '#contract/ids.ts';
+import { recordIn, type SessionState } from '#contract/entries.ts';
+import { FIRST_POSITION, primaryThread, type EventId } from '#contract/ids.ts';
 import type { ExecuteInput } from '#contract/run.ts';
 import { takeChanges, type TakenChanges } from '#core/hands/changes.ts';
 import type { ContentsWorld, Recipient } from '#core/hands/content-source.ts';
@@ -32,7 +32,7 @@ interface Result {
   readonly text: string;
   readonly isError: boolean;
   readonly served: string;
-  /** The generation whose first result this is, after the loss of another one. */
+  /** The generation whose first result in this thread it is, after the loss of another one. */
   readonly tellsLoss?: number;
   /** What the agent wrote, which the sandbox tells again until the result is in the log. */
   readonly changes?: Pick<TakenChanges, 'keep' | 'leave'> | undefined;
@@ -61,7 +61,7 @@ const LOST = {
   served: 'lost',
 } as const;
 
-/** Goes before the first result of a sandbox that replaces another one. */
+/** Goes before the first result of each thread in a sandbox that replaces another one. */
 const REPLACED =
   '(This is a new sandbox. The earlier one has ended; its files, variables and background processes are gone.)\n';
 
@@ -101,7 +101,7 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
   const isTold = await appendResult(world, key, input.call.id, result);
   // A death in between tells both twice.
   await (isTold ? result.changes?.keep() : result.changes?.leave());
-  if (result.tellsLoss) await world.sandboxes.told(input.session, result.tellsLoss);
+  if (result.tellsLoss) await world.sandboxes.told(key, result.tellsLoss);
   const durationMs = Date.parse(world.stamp.now()) - began;
   world.journal.line('tool call', {
     session: input.session,
@@ -186,7 +186,16 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallT
   const output = [response.output.slice(0, MAX_OUTPUT_CHARS), ...response.notes].join('\n');
   const { isError, served, changes, programsLive } = response;
   const result = { text: output, isError, served, changes, programsLive };
-  return record.untold ? { ...result, text: `${REPLACED}${output}`, tellsLoss: record.generation } : result;
+  if (!record.replaces || record.told?.has(key.thread)) return result;
+  const text = (await isOlderThan(world, key, record)) ? `${REPLACED}${output}` : output;
+  return { ...result, text, tellsLoss: record.generation };
+}
+
+/** A thread that began in this sandbox has lost nothing. */
+async function isOlderThan({ log }: ExecuteWorld, key: LogKey, { readyAt }: Recipient['sandbox']): Promise<boolean> {
+  if (key.thread === primaryThread(key.session)) return true;
+  const first = recordIn(await log.entryAt(key, FIRST_POSITION));
+  return first === null || first.at < readyAt;
 }
 
 interface Reached {

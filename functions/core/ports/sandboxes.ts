@@ -43,8 +43,9 @@ export type ReservedSandbox = {
   readonly lastUsedAt: Instant;
   readonly packages: PackageList | null;
   readonly archive: string | null;
-  /** An earlier sandbox was lost, and no result of a later one has said so. */
-  readonly untold?: boolean | undefined;
+  /** An earlier sandbox was lost. `told` has the threads that know: a result since then has said so. */
+  readonly replaces?: boolean | undefined;
+  readonly told?: ReadonlySet<string> | undefined;
 } & (
   | ({ readonly status: 'starting' } & SandboxStart)
   /** `task` may still run; null when it never came up. */
@@ -95,8 +96,8 @@ export interface SandboxRecords {
     place: { task: string; address: string; at: Instant },
   ): Promise<SandboxRecord>;
   lost(session: SessionId, generation: number): Promise<void>;
-  /** A result of this generation told that the earlier sandbox is gone. */
-  told(session: SessionId, generation: number): Promise<void>;
+  /** A result of this generation told a thread that the earlier sandbox is gone. */
+  told(key: LogKey, generation: number): Promise<void>;
   /** Marks a starting generation as failed. */
   failed(session: SessionId, generation: number, why: { reason: string; retryAt: Instant }): Promise<SandboxRecord>;
   /**

@@ -133,13 +133,18 @@ describe('a call of a sandbox’s tool', () => {
   });
 
   it('tells in its first result that the sandbox replaces another one', async () => {
-    const { run, told, added } = stage({ ...READY, untold: true });
+    const { run, told, added } = stage({ ...READY, replaces: true });
     await run(undefined);
     expect(added()).toContain('(This is a new sandbox. The earlier one has ended;');
     expect(told).toEqual([2]);
-    const later = stage(READY);
-    await later.run(undefined);
-    expect(later.added()).not.toContain('new sandbox');
-    expect(later.told).toEqual([]);
+    for (const record of [READY, { ...READY, replaces: true, told: new Set([KEY.thread]) }]) {
+      const later = stage(record);
+      await later.run(undefined);
+      expect(later.added()).not.toContain('new sandbox');
+      expect(later.told).toEqual([]);
+    }
+    const other = stage({ ...READY, replaces: true, told: new Set(['sthr_other']) });
+    await other.run(undefined);
+    expect(other.added()).toContain('new sandbox');
   });
 });

@@ -7,6 +7,7 @@ import {
   EventId,
   FIRST_POSITION,
   FileId,
+  type Instant,
   MemoryStoreId,
   Position,
   primaryThread,
@@ -66,6 +67,8 @@ interface StageOptions {
   readonly sandboxes?: (address: string, session: SessionId) => Promise<ExecuteWorld['sandboxes']>;
   /** With a real clock an interrupt is seen. */
   readonly clock?: 'real';
+  /** When a thread began. */
+  readonly began?: Readonly<Record<string, Instant>>;
   /** Without it, what a dead process has begun to take over is taken over at once. */
   readonly takerSilenceMs?: number;
 }
@@ -74,7 +77,7 @@ interface StageOptions {
 export async function stageSandbox<Name extends string>(
   db: TestDynamoDb,
   commands: Readonly<Record<Name, string>>,
-  { beside = {}, long = {}, sandboxes, clock, takerSilenceMs = 0 }: StageOptions = {},
+  { beside = {}, long = {}, sandboxes, clock, began = {}, takerSilenceMs = 0 }: StageOptions = {},
 ) {
   const sandbox = await startSandbox('tcp', null, { streamBeginsMs: 3000, takerSilenceMs });
   const address = 'port' in sandbox.address ? `127.0.0.1:${sandbox.address.port}` : expect.fail('no port');
@@ -122,13 +125,17 @@ export async function stageSandbox<Name extends string>(
       { event: { type: 'agent.mcp_tool_result', ...result, content, processed_at: NOW } },
     ];
   };
+  const createdAt = (at: Instant): Entry =>
+    'record' in CREATED ? { record: { ...CREATED.record, at } } : expect.fail('no record');
   const mounted: Entry = { record: { kind: 'contents.changed', at: NOW } };
   const log = memoryLog();
   const threadOf = (name: string): LogKey =>
     name === 'primary' ? key : { session, thread: ThreadId.parse(`sthr_${session.slice(5)}${name}`) };
   const ofThread = (thread: string, isBeside: (name: string) => boolean) => {
     const uses = entries.filter(([name]) => isBeside(name)).map(useOf);
-    const first = given(thread === 'primary' ? [CREATED, mounted] : [CREATED]).when(send('hi')).entries;
+    const first = given(thread === 'primary' ? [CREATED, mounted] : [createdAt(began[thread] ?? NOW)]).when(
+      send('hi'),
+    ).entries;
     return [...first, ...(long[thread] ?? []).flatMap(longResultOf), ...uses];
   };
   const owner = (name: string) => Object.keys(beside).find((thread) => beside[thread]?.includes(name)) ?? 'primary';

@@ -3,6 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UPLOADS_DIR } from '#contract/hands.ts';
+import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
+import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
+import { createStamp, newToken, pause, sha256 } from '#aws/stamp.ts';
+import { type Sandbox, startSandbox, TOKEN } from '#test/sandbox-task/running-sandbox.ts';
 import { stageSandbox } from './sandbox-stage.fixture.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
@@ -117,5 +121,73 @@ describe('threads in one sandbox', () => {
       expect(await stage.waiting()).toMatchObject({ changes: [] });
       for (const name of names) expect(stage.results(`t${name}`)).toHaveLength(1);
     });
+  });
+
+  it('are each told of a lost sandbox, which is replaced once', async () => {
+    const records = createSandboxRecords(db.client, db.recordsTable);
+    const next = await startSandbox();
+    const addressOf = ({ address }: Sandbox) =>
+      'port' in address ? `127.0.0.1:${address.port}` : expect.fail('no port');
+    const started: number[] = [];
+    const commands = {
+      ...{ p1: 'echo > began-p; sleep 60', a1: 'echo > began-a; sleep 60', b1: 'echo > began-b; sleep 60' },
+      ...{ p2: 'echo p2', a2: 'echo a2', b2: 'echo b2', a3: 'echo a3', idle: 'echo idle', late: 'echo late' },
+    };
+    const beside = { a: ['a1', 'a2', 'a3'], b: ['b1', 'b2'], c: ['idle'], d: ['late'] };
+    const stage = await stageSandbox(db, commands, {
+      ...{ beside, clock: 'real', began: { d: '2100-01-01T00:00:00.000Z' } },
+      async sandboxes(address, session) {
+        const at = createStamp().now();
+        const start = { attempt: 1, since: at, notBefore: at, watcher: 'w', watchedUntil: at };
+        await records.reserve(session, 0, { ...start, token: TOKEN, archive: null, at });
+        await records.ready(session, 1, { task: 'task 1', address, at });
+        return records;
+      },
+    });
+    const { session } = stage;
+    const world: ProvisionWorld = {
+      ...{ ...({} as ProvisionWorld), sandboxes: records, stamp: createStamp(), pause, newToken, sha256 },
+      tasks: {
+        async run(_session, generation) {
+          started.push(generation);
+          return { status: 'started', task: `task ${generation}` };
+        },
+        status: async () => ({ status: 'running', address: addressOf(next) }),
+        stop: async () => undefined,
+      },
+    };
+    try {
+      const running = (['p1', 'a1', 'b1'] as const).map((name) => stage.run(name));
+      const began = async () => (await readdir(stage.sandbox.workdir)).filter((name) => name.startsWith('began'));
+      await expect.poll(began).toHaveLength(3);
+      await stage.sandbox.close();
+      expect(await Promise.all(running)).toEqual(['sandbox lost', 'sandbox lost', 'sandbox lost']);
+      for (const thread of ['primary', 'a', 'b']) {
+        expect(stage.results(thread)).toEqual([
+          expect.stringContaining('The sandbox stopped before this call had a result'),
+        ]);
+      }
+      const provisioned = await Promise.all(
+        ['primary', 'a', 'b'].map((thread) => {
+          // The first one names the process, and the next is the token of the sandbox that is there.
+          const tokens = [newToken()];
+          return provision({ ...world, newToken: () => tokens.pop() ?? TOKEN }, stage.threadOf(thread));
+        }),
+      );
+      expect([provisioned, started]).toEqual([[2, 2, 2].map((generation) => ({ generation })), [2]]);
+      for (const name of ['p2', 'a2', 'b2', 'a3', 'idle', 'late'] as const)
+        expect(await stage.run(name, 2)).toBe('ended');
+      const isTold = (thread: string) => stage.results(thread).map((text) => text.includes('(This is a new sandbox.'));
+      expect(['primary', 'a', 'b'].map(isTold)).toEqual([
+        [false, true],
+        [false, true, false],
+        [false, true],
+      ]);
+      // One had no call in the lost sandbox, and one began in the new one.
+      expect(['c', 'd'].map(isTold)).toEqual([[true], [false]]);
+      expect(await records.find(session)).toMatchObject({ generation: 2, status: 'ready' });
+    } finally {
+      await next.close();
+    }
   });
 });
