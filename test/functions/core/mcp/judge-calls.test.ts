@@ -1,12 +1,23 @@
 import { describe, expect, it } from 'vitest';
-import { EventId, FIRST_POSITION, type Position } from '#contract/ids.ts';
+import type { SessionAgent } from '#contract/agents.ts';
+import { EventId, FIRST_POSITION, type Position, ThreadId } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { judgeCalls } from '#core/mcp/judge-calls.ts';
 import { fingerprint } from '#core/mcp/pins.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { PolicyDecision } from '#core/ports/policy.ts';
+import type { CallFacts, PolicyDecision } from '#core/ports/policy.ts';
+import { fold } from '#core/session/evolve.ts';
 import { KEY } from '#test/functions/core/given.ts';
-import { ALICE, ALLOW, FX_URL, holding, proxyStage, sha256, SUM } from '#test/functions/core/mcp/proxy-stage.ts';
+import {
+  agentWith,
+  ALICE,
+  ALLOW,
+  FX_URL,
+  holding,
+  proxyStage,
+  sha256,
+  SUM,
+} from '#test/functions/core/mcp/proxy-stage.ts';
 
 const wanted = (parts: { server?: string; tool?: string; input?: Record<string, unknown> } = {}) => ({
   id: EventId.parse('sevt_wanted'),
@@ -69,6 +80,40 @@ describe('the verdict on an MCP call', () => {
       policies: { ...world.policies, prepare: (...of) => together(2, () => world.policies.prepare(...of)) },
     };
     expect(await judgeCalls(beside, KEY, [wanted()])).toMatchObject([{ decision: 'allow' }]);
+  });
+
+  it('is that on the agent of the thread that calls, for the user of its session', async () => {
+    const { world, log } = proxyStage();
+    const childWith = (name: string, agent: SessionAgent) => {
+      const child = { ...KEY, thread: ThreadId.parse(`sthr_${name}`) };
+      const entries = log
+        .entries(KEY)
+        .map((entry) =>
+          'record' in entry && entry.record.kind === 'session.created'
+            ? { record: { ...entry.record, thread: child.thread, agent } }
+            : entry,
+        );
+      log.create(child, fold(null, entries), entries);
+      return child;
+    };
+    const judged: CallFacts[] = [];
+    const decide = async (facts: CallFacts) => {
+      judged.push(facts);
+      return ALLOW;
+    };
+    const beside = { ...world, policies: { ...world.policies, decide } };
+    const reviewer = childWith('reviewer', { ...agentWith(), name: 'Reviewer', version: 7 });
+    const without = childWith('without', agentWith({ other: FX_URL }));
+    expect(await judgeCalls(beside, reviewer, [wanted()])).toMatchObject([{ decision: 'allow' }]);
+    expect(judged).toMatchObject([
+      {
+        ...{ thread: { id: 'sthr_reviewer', isPrimary: false, depth: 1 }, agent: { name: 'Reviewer', version: 7 } },
+        user: 'alice',
+      },
+    ]);
+    expect(await judgeCalls(beside, without, [wanted()])).toMatchObject([
+      { decision: 'deny', reason: expect.stringContaining('no such MCP server') },
+    ]);
   });
 
   it('is returned in the order of the calls', async () => {
