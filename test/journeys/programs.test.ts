@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defaultScript } from '#infra/local/model/default-script.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
 
@@ -42,6 +43,15 @@ describe('the programs in the documents', () => {
     expect(types.at(0)).toBe('user.message');
     expect(types).toContain('agent.message');
     expect(types.at(-1)).toBe('session.status_idle');
+  });
+
+  it('of README.md: the second program shows two agents that report to a third', async () => {
+    service.standIn.script(defaultScript);
+    const printed = (await run('README.md', 1)).trim().split('\n');
+    expect(printed).toEqual(
+      expect.arrayContaining(['Bo: The tool said:', 'Cy: The tool said:', 'Ada is idle', 'Bo is idle']),
+    );
+    expect(printed.join('\n')).toContain('the sum of the primes below 1,000 is 76127');
   });
 
   it('of docs/vaults.md: the program makes a session with a vault and an MCP server', async () => {

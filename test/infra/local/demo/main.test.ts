@@ -16,6 +16,16 @@ test('the demo ends with the right answer although the harness is killed during 
   expect(stdout).toContain('The session finished and its answer is right.');
 });
 
+test('the team of the demo adds up what two agents found at the same time', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [MAIN, '--team'], { env: ENVIRONMENT });
+  expect(stdout).toMatch(/Ada leads +│ Bo +│ Cy/);
+  // Each agent works in its own lane, and its report is told in that of the agent that leads.
+  expect(stdout).toMatch(/^ +[\d.]+ s +│ +→ 21536/m);
+  expect(stdout).toMatch(/^ +[\d.]+ s +│ +│ → 54591/m);
+  expect(stdout).toMatch(/^ +[\d.]+ s  ← (Bo|Cy) /m);
+  expect(stdout).toContain('the sum of the primes below 1,000 is 76127.');
+});
+
 test('the demo ends with a sentence when it cannot start', async () => {
   const demo = promisify(execFile)(process.execPath, [MAIN, '--sandbox', 'cellar']);
   await expect(demo).rejects.toMatchObject({ code: 1, stderr: '--sandbox must be one of bwrap, docker, process.\n' });
@@ -27,7 +37,7 @@ test('without options the demo shows a session without a crash in the best sandb
 
 test('the demo takes its options', () => {
   const options = readDemoOptions(['--crash', '--sandbox', 'process', '--model', 'claude-haiku-4-5']);
-  expect(options).toEqual({ crash: true, help: false, sandbox: 'process', model: 'claude-haiku-4-5' });
+  expect(options).toEqual({ crash: true, team: false, help: false, sandbox: 'process', model: 'claude-haiku-4-5' });
 });
 
 test.each([
