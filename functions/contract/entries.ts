@@ -293,7 +293,9 @@ export const SessionState = z.object({
   /** Programs may go on in the sandbox; absent when none is known to. */
   programsLive: z.literal(true).optional(),
   /** How the turn ends after the harvest, and the position of `turn.ending`; absent while the turn does not end. */
-  ending: z.object({ position: Position, reason: StopReason, details: StopDetails }).optional(),
+  ending: z
+    .object({ position: Position, reason: StopReason, details: StopDetails, isHarvested: z.boolean() })
+    .optional(),
   /** Absent while there is none. */
   outcome: ActiveOutcome.optional(),
   /** How many outcomes the session was given, and the bytes of their descriptions; absent before the first. */

@@ -86,7 +86,7 @@ export type HarvestInput = z.infer<typeof HarvestInput>;
 
 /**
  * What the state machine sends to `execute` when a turn ends while programs live in the sandbox: it takes over what they
- * wrote, and ends the turn that began to end at `since`.
+ * wrote, for the turn that began to end at `since`.
  */
 export const TurnHarvestInput = z.object({
   session: SessionId,

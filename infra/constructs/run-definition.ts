@@ -115,7 +115,7 @@ export const runDefinition = {
       ResultPath: '$.hands',
       Next: 'Turn',
     },
-    // It ends the turn. The next turn ends it where this fails.
+    // The next turn ends it, also where this fails.
     Harvest: {
       Type: 'Task',
       Resource: INVOKE,

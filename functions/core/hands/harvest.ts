@@ -31,11 +31,11 @@ export async function harvestIdle(world: HarvestWorld, { session, harvest: gener
   }
 }
 
-/** Ends the turn too. A sandbox that is gone, or does not answer, has nothing to hand out. */
+/** The next turn ends then. A sandbox that is gone, or does not answer, has nothing to hand out. */
 export async function harvestTurn(world: HarvestWorld, { session, thread, since }: TurnHarvestInput): Promise<void> {
   const key = { session, thread };
   const [head, sandbox] = await Promise.all([world.log.head(key), world.sandboxes.find(session)]);
-  if (head?.state.ending?.position !== since) return;
+  if (head?.state.ending?.position !== since || head.state.ending.isHarvested) return;
   const isThere = sandbox?.status === 'ready';
   const programsLive = isThere && (await takeOver(world, { key, state: head.state, session: head.state, sandbox }));
   await change(world, key, head, { do: 'harvested', since, programsLive });

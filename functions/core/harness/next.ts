@@ -3,7 +3,7 @@ import type { OpenCall, SessionState } from '#contract/entries.ts';
 import type { Position } from '#contract/ids.ts';
 import { MAX_FAILURES, type GivingUp } from '#core/session/commands.ts';
 import { isFull, MAX_COMPACTIONS } from '#core/model/room.ts';
-import { isActive, readyCalls } from '#core/session/waiting.ts';
+import { hasInput, isActive, readyCalls } from '#core/session/waiting.ts';
 
 /** Far below the 25,000 events at which Step Functions fails an execution: one answer may still add hundreds of calls. */
 export const MAX_HISTORY_EVENTS = 10_000;
@@ -16,6 +16,7 @@ export type Step =
   | { readonly do: 'use hands'; readonly calls: readonly OpenCall[] }
   /** The turn ends after what programs wrote in the sandbox is taken over. */
   | { readonly do: 'harvest'; readonly since: Position }
+  | { readonly do: 'end turn'; readonly since: Position }
   | { readonly do: 'ask' }
   /** Asks the agent's MCP servers first: the tools of this run are not known yet. */
   | { readonly do: 'list tools' }
@@ -36,7 +37,10 @@ export function next(state: SessionState): Step {
   if (state.failures + (state.request === null ? 0 : 1) >= MAX_FAILURES) {
     return { do: 'give up', cause: 'attempts' };
   }
-  if (state.ending !== undefined) return { do: 'harvest', since: state.ending.position };
+  // A message that came meanwhile keeps the turn going.
+  if (state.ending !== undefined && !hasInput(state)) {
+    return { do: state.ending.isHarvested ? 'end turn' : 'harvest', since: state.ending.position };
+  }
   if (state.rounds >= MAX_ROUNDS) return { do: 'give up', cause: 'rounds' };
   if (state.historyEvents >= MAX_HISTORY_EVENTS) return { do: 'continue' };
   // The grader has a context of its own, so the agent's may be full.

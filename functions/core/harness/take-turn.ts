@@ -86,6 +86,9 @@ async function go(world: TurnWorld, key: LogKey, from: Slice, signal: AbortSigna
         slice = left;
         break;
       }
+      case 'end turn':
+        slice = await changeSlice(world, key, slice, step);
+        break;
       case 'list tools': {
         const listed = await refreshTools(world, key, slice);
         if (listed === null) return rest(run);
@@ -125,6 +128,7 @@ async function afterRequest(
     case 'continue':
       return continueRun(world, key, asked.slice);
     case 'await action':
+    case 'end turn':
     case 'list tools':
     case 'ask':
     case 'compact':
@@ -184,10 +188,11 @@ async function reportHands(world: TurnWorld, key: LogKey, from: Slice, run: RunS
   return slice;
 }
 
-/** A harvest that failed ends the turn all the same. */
+/** After a harvest that failed the turn ends all the same. */
 async function reportHarvest(world: TurnWorld, key: LogKey, slice: Slice, { turn }: RunState): Promise<Slice> {
   const since = turn?.since;
-  if (since === undefined || slice.head.state.ending?.position !== since) return slice;
+  if (since === undefined || slice.head.state.ending?.position !== since || slice.head.state.ending.isHarvested)
+    return slice;
   return changeSlice(world, key, slice, { do: 'harvested', since, programsLive: false });
 }
 

@@ -89,8 +89,10 @@ export type Command =
       /** Programs go on in the sandbox. */
       readonly programsLive?: true | undefined;
     }
-  /** What programs wrote is taken over, or cannot be: the turn that began to end at `since` ends. */
+  /** What programs wrote is taken over, or cannot be, for the turn that began to end at `since`. */
   | { readonly do: 'harvested'; readonly since: Position; readonly programsLive: boolean }
+  /** That turn ends, unless there is something to do again. */
+  | { readonly do: 'end turn'; readonly since: Position }
   /**
    * A hand gives its call back until a person has done, outside the session, what `error` asks for. The hand was given the
    * call at `sincePosition`; if the call was given to a hand again since, nothing changes.
@@ -140,6 +142,8 @@ export interface Told {
   readonly report: string | null;
   /** What it has used since it told last; null while it works. */
   readonly usage: Usage | null;
+  /** Whether programs may go on in the sandbox, which all threads share. */
+  readonly programsLive: boolean;
 }
 
 /** What one call that delegates comes to, as the harness found out. */

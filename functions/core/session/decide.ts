@@ -73,6 +73,8 @@ export function decide(head: Head, command: Command, stamp: Stamp, others: Other
       return decideResult(head, command, stamp);
     case 'harvested':
       return decideHarvested(head, command, stamp);
+    case 'end turn':
+      return decideEndTurn(head, command, stamp);
     case 'suspend':
       return decideSuspend(head, command, stamp);
     case 'resume':
@@ -113,11 +115,16 @@ function decideResult(head: Head, command: CommandTo<'result'>, stamp: Stamp): D
 
 function decideHarvested(head: Head, { since, programsLive }: CommandTo<'harvested'>, stamp: Stamp): Decision {
   const { ending } = head.state;
-  // Another attempt ended this turn, or an interrupt did.
-  if (ending?.position !== since) return decided(head);
-  const harvested = decided(head, [{ record: { kind: 'turn.harvested', at: stamp.now(), programsLive } }]);
-  const { state } = harvested.head;
-  return hasInput(state) ? harvested : extended(harvested, completeTurn(state, ending, stamp));
+  // Another attempt has harvested, or the turn has ended.
+  if (ending?.position !== since || ending.isHarvested) return decided(head);
+  return decided(head, [{ record: { kind: 'turn.harvested', at: stamp.now(), programsLive } }]);
+}
+
+function decideEndTurn(head: Head, { since }: CommandTo<'end turn'>, stamp: Stamp): Decision {
+  const { ending, ...state } = head.state;
+  if (ending?.position !== since || hasInput(state)) return decided(head);
+  const { reason, details } = ending;
+  return decided(head, completeTurn(state, { reason, details }, stamp));
 }
 
 function decideAwaitAction(head: Head, stamp: Stamp): Decision {

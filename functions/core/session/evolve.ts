@@ -99,7 +99,7 @@ function evolveRecord(state: SessionState, record: LogRecord, position: Position
     case 'turn.ending': {
       const { reason, details } = record;
       const historyEvents = state.historyEvents + TURN_HISTORY_EVENTS;
-      return { ...state, ending: { position, reason, details }, historyEvents };
+      return { ...state, ending: { position, reason, details, isHarvested: false }, historyEvents };
     }
     case 'turn.harvested':
       return harvested(state, record);
@@ -146,7 +146,7 @@ function evolveEvent(state: SessionState, { event, files }: EventEntry, position
     case 'span.model_request_start': {
       const { outcome } = state;
       return {
-        ...(outcome?.result === 'pending' ? reading(state, outcome) : state),
+        ...withoutEnding(outcome?.result === 'pending' ? reading(state, outcome) : state),
         request: { id: event.id, position },
         historyEvents: state.historyEvents + TURN_HISTORY_EVENTS,
       };
@@ -156,7 +156,7 @@ function evolveEvent(state: SessionState, { event, files }: EventEntry, position
     case 'user.define_outcome':
       return defined(state, event, position);
     case 'span.outcome_evaluation_start':
-      return evaluating(state, event);
+      return evaluating(withoutEnding(state), event);
     case 'span.outcome_evaluation_end':
       return evaluated(state, event, position);
     case 'session.thread_created':
@@ -249,13 +249,20 @@ function run(state: SessionState, event: EventOf<'session.thread_status_running'
 }
 
 function harvested(
-  { ending: _ended, programsLive: _before, ...state }: SessionState,
+  { programsLive: _before, ...others }: SessionState,
   { programsLive }: RecordOf<'turn.harvested'>,
 ): SessionState {
-  return programsLive ? { ...state, programsLive } : state;
+  const state = programsLive ? { ...others, programsLive } : others;
+  return state.ending === undefined ? state : { ...state, ending: { ...state.ending, isHarvested: true } };
 }
 
-function rest({ ending: _ended, ...before }: SessionState, event: EventOf<'session.thread_status_idle'>): SessionState {
+/** The turn goes on, or has ended. */
+function withoutEnding({ ending: _ended, ...state }: SessionState): SessionState {
+  return state;
+}
+
+function rest(ending: SessionState, event: EventOf<'session.thread_status_idle'>): SessionState {
+  const before = withoutEnding(ending);
   const { stop_reason: stopReason } = event;
   // An exhausted turn drops what its client sent; after any other the messages wait for the calls before them.
   const state =

@@ -38,7 +38,8 @@ export function toldBy(
   if (copies.length === 0) return null;
   const usage = sinceUsage(before?.toldUsage ?? NO_USAGE, state.toldUsage ?? NO_USAGE);
   const report = isReported(before, entries, state) ? textOf(entries, state, said) : null;
-  return { thread, name, copies, report, usage: isNone(usage) ? null : usage };
+  const programsLive = state.programsLive === true;
+  return { thread, name, copies, report, usage: isNone(usage) ? null : usage, programsLive };
 }
 
 function isNone(usage: Usage): boolean {
@@ -113,13 +114,20 @@ export function decideHear(head: Head, { told }: CommandTo<'hear'>, stamp: Stamp
   return extended(heard, afterHearing(state, heard.head.state, stamp));
 }
 
+/** A child that has ended its work harvests no more, so its parent does. */
+function leavesPrograms(state: SessionState, { report, programsLive }: Told): boolean {
+  return report !== null && programsLive && state.programsLive === undefined;
+}
+
 /** The entries that tell it, without what follows for the primary thread and the session. */
-function hearing(state: SessionState, { thread, name, copies, report, usage }: Told, stamp: Stamp): readonly Entry[] {
+function hearing(state: SessionState, told: Told, stamp: Stamp): readonly Entry[] {
+  const { thread, name, copies, report, usage } = told;
   const now = stamp.now();
   const isRunning = (entry: Entry) => eventIn(entry)?.type === 'session.thread_status_running';
   return [
     ...(usage === null ? [] : [{ record: { kind: 'thread.used' as const, thread, at: now, usage } }]),
     ...copies.flatMap((entry) => (isRunning(entry) ? [...sessionRunning(state, stamp), entry] : [entry])),
+    ...(leavesPrograms(state, told) ? [{ record: { kind: 'programs.left' as const, at: now } }] : []),
     ...(report === null
       ? []
       : [

@@ -9,10 +9,12 @@ import { HANDS, answer, says, toolUse } from '#test/functions/core/given.ts';
 import {
   archived,
   declined,
+  ended,
   closed,
   harvested,
   heard,
   isActive,
+  isEnding,
   ITERATIONS,
   lost,
   NEW,
@@ -264,6 +266,7 @@ async function performTurn(play: Play, execution: Execution, dies: Fate): Promis
     const lists = next.asking === execution.id && play.now.listed !== next.listed;
     const unlisted = lists ? { ...play.now, listed: next.listed } : next;
     if (isUnharvested) play.now = harvested(play.now, false);
+    else if (isMine && isEnding(play.now)) play.now = ended(play.now);
     else play.now = first === undefined ? unlisted : closed(play.now, first);
   }
   const asked = stage.requests[before];
@@ -274,7 +277,7 @@ async function performTurn(play: Play, execution: Execution, dies: Fate): Promis
 
 /** Whether the turn that ends is the one that the execution harvests for. */
 function isHarvestOf({ given, now }: Play, { input }: Execution): boolean {
-  return now.ending !== null && given.get(`end@${input.turn?.since}`) === now.ending.number;
+  return now.ending?.isHarvested === false && given.get(`end@${input.turn?.since}`) === now.ending.number;
 }
 
 /** For each call that can be made, and for a harvest: a name for this wait, which no other wait may have. */

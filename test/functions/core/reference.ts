@@ -60,7 +60,7 @@ export interface Reference {
   /** Whether programs may go on in the sandbox. */
   readonly programs: boolean;
   /** How the turn ends after a harvest; null while it does not end. `number` counts such ends. */
-  readonly ending: { readonly stop: StopReason['type']; readonly number: number } | null;
+  readonly ending: { readonly stop: StopReason['type']; readonly number: number; readonly isHarvested: boolean } | null;
   readonly endings: number;
 }
 
@@ -194,8 +194,12 @@ export function turned(before: Reference, { turn, run, unfinished, isUnharvested
   if (now.open.length > 0) return idle(now, 'requires_action');
   const failures = now.failures + (now.asking === null ? 0 : 1);
   if (failures >= MAX_FAILURES) return idle(taken(now), 'retries_exhausted');
-  if (now.ending !== null) return now;
-  const asked = { status: 'running', asking: turn, failures } as const;
+  if (now.ending !== null && !hasInput(now)) {
+    if (!now.ending.isHarvested) return now;
+    const done = ended(now);
+    return isActive(done) ? turned(done, { turn, run, unfinished: [], isUnharvested: false }) : done;
+  }
+  const asked = { ending: null, status: 'running', asking: turn, failures } as const;
   const { outcome } = now;
   if (outcome?.stage === 'evaluating') return { ...now, ...asked, outcome: { ...outcome, waiting: now.queue.length } };
   return { ...begun(taken(now)), ...asked, listed: run };
@@ -343,13 +347,21 @@ function rested(now: Reference, stop: StopReason['type']): Reference {
   if (hasInput(now)) return now;
   if (!now.programs || stop === 'retries_exhausted') return completed(now, stop);
   const number = now.endings + 1;
-  return { ...now, ending: { stop, number }, endings: number };
+  return { ...now, ending: { stop, number, isHarvested: false }, endings: number };
 }
 
 /** What programs wrote is taken over. */
 export function harvested(before: Reference, programs: boolean): Reference {
-  const now = { ...before, programs, ending: null };
-  return before.ending === null || hasInput(now) ? now : completed(now, before.ending.stop);
+  return { ...before, programs, ending: before.ending && { ...before.ending, isHarvested: true } };
+}
+
+/** Whether the next append of the run ends the turn. */
+export function isEnding(now: Reference): boolean {
+  return now.ending?.isHarvested === true && !hasInput(now) && now.failures < MAX_FAILURES;
+}
+
+export function ended(now: Reference): Reference {
+  return now.ending === null ? now : completed({ ...now, ending: null }, now.ending.stop);
 }
 
 function completed(now: Reference, stop: StopReason['type']): Reference {

@@ -27,6 +27,7 @@ import { createTable } from '#aws/table.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import { harvestIdle, harvestTurn } from '#core/hands/harvest.ts';
 import { createMemory, updateMemory } from '#core/memory/write-memory.ts';
+import { next } from '#core/harness/next.ts';
 import { queuedMessages } from '#core/harness/history.ts';
 import type { ModelAnswer } from '#core/ports/model.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
@@ -224,7 +225,11 @@ export async function stageSandbox<Name extends string>(
     endTurn: () => answers(),
     async harvestTurn() {
       const { ending } = (await headOf()).state;
-      if (ending !== undefined) await harvestTurn(world, { ...key, harvest: 'turn', since: ending.position });
+      if (ending === undefined) return;
+      await harvestTurn(world, { ...key, harvest: 'turn', since: ending.position });
+      // As the next turn does.
+      const step = next((await headOf()).state);
+      if (step.do === 'end turn') await changes(step);
     },
     state: async () => (await headOf()).state,
     /** A turn in which the agent makes one call. */

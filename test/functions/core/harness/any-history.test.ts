@@ -245,6 +245,7 @@ function stepped(scenario: Scenario, event: Step): Scenario {
     case 'harvest':
       return scenario.when({ do: 'harvested', since: step.since, programsLive: event.isListed });
     case 'await action':
+    case 'end turn':
       return scenario.when(step);
     case 'list tools': {
       const tools = event.isListed ? OFFERED : [];

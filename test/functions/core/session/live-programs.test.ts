@@ -1,6 +1,6 @@
 /** The end of a turn whose programs go on in the sandbox. */
 import { describe, expect, it } from 'vitest';
-import type { Position } from '#contract/ids.ts';
+import { ThreadId, type Position } from '#contract/ids.ts';
 import { MAX_ROUNDS, next } from '#core/harness/next.ts';
 import { MAX_FAILURES, type Command } from '#core/session/commands.ts';
 import { NO_MODEL_USAGE } from '#core/session/usage.ts';
@@ -36,6 +36,8 @@ const harvested =
   (programsLive = false) =>
   (scenario: Scenario): Command => ({ do: 'harvested', since: sinceOf(scenario), programsLive });
 
+const end = (scenario: Scenario): Command => ({ do: 'end turn', since: sinceOf(scenario) });
+
 const IDLE = ['session.thread_status_idle', 'session.usage', 'session.status_idle'];
 
 describe('a call that leaves programs', () => {
@@ -58,19 +60,22 @@ describe('a turn that ends while programs go on', () => {
     expect(outline(scenario.then).slice(-2)).toEqual(['span.model_request_end', '[turn.ending]']);
     expect(scenario.head.state.status).toBe('running');
     expect(next(scenario.head.state)).toEqual({ do: 'harvest', since: sinceOf(scenario) });
-    const { then, head } = scenario.when(harvested());
-    expect(outline(then)).toEqual(['[turn.harvested]', ...IDLE]);
+    const taken = scenario.when(harvested());
+    expect(outline(taken.then)).toEqual(['[turn.harvested]']);
+    expect(next(taken.head.state)).toEqual({ do: 'end turn', since: sinceOf(scenario) });
+    const { then, head } = taken.when(end);
+    expect(outline(then)).toEqual(IDLE);
     expect(then.at(-1)).toMatchObject({ event: { stop_reason: { type: 'end_turn' } } });
     expect([head.state.programsLive, head.state.ending]).toEqual([undefined, undefined]);
     expect(next(head.state)).toEqual({ do: 'rest' });
   });
 
   it('ends when they go on all the same, and so does the next turn, without a call', () => {
-    const idle = ended().when(harvested(true));
+    const idle = ended().when(harvested(true)).when(end);
     expect(idle.head.state).toMatchObject({ status: 'idle', programsLive: true });
     const again = ended(idle.when(send('and now?')));
     expect(next(again.head.state)).toMatchObject({ do: 'harvest' });
-    const last = ended(again.when(harvested()).when(send('and now?')));
+    const last = ended(again.when(harvested()).when(end).when(send('and now?')));
     expect(outline(last.then).slice(-3)).toEqual(IDLE);
   });
 
@@ -78,8 +83,11 @@ describe('a turn that ends while programs go on', () => {
     const scenario = ended();
     const late = { do: 'harvested', since: sinceOf(scenario), programsLive: false } as const;
     expect(scenario.when(harvested()).when(late).then).toEqual([]);
+    const over = { do: 'end turn', since: late.since } as const;
+    expect(scenario.when(harvested()).when(over).when(over).then).toEqual([]);
     const again = scenario.when(sends({ type: 'user.interrupt' }, says('again')));
     expect(ended(again).when(late).then).toEqual([]);
+    expect(ended(again).when(over).then).toEqual([]);
   });
 
   it('keeps its reason', () => {
@@ -87,15 +95,20 @@ describe('a turn that ends while programs go on', () => {
       .when(claim())
       .when(answerWith({ stopReason: 'refusal', stopDetails: { category: 'cyber', explanation: 'no' } }));
     expect(next(refused.head.state)).toMatchObject({ do: 'harvest' });
-    expect(refused.when(harvested()).then.at(-1)).toMatchObject({
+    expect(refused.when(harvested()).when(end).then.at(-1)).toMatchObject({
       event: { stop_reason: { type: 'refusal' }, stop_details: { category: 'cyber', explanation: 'no' } },
     });
   });
 
   it('goes on when a message came meanwhile', () => {
-    const { then, head } = ended().when(send('one more')).when(harvested());
-    expect(outline(then)).toEqual(['[turn.harvested]']);
-    expect(next(head.state)).toEqual({ do: 'ask' });
+    for (const scenario of [ended().when(send('one more')), ended().when(harvested()).when(send('one more'))]) {
+      expect(next(scenario.head.state)).toEqual({ do: 'ask' });
+      expect(scenario.when(end).then).toEqual([]);
+      const asked = scenario.when(claim());
+      expect(asked.head.state.ending).toBeUndefined();
+      // It ends as its next answer says.
+      expect(next(asked.when(answerWith()).head.state).do).toBe(asked.head.state.programsLive ? 'harvest' : 'rest');
+    }
   });
 
   it('is ended by an interrupt without a harvest', () => {
@@ -128,8 +141,8 @@ describe('a turn that ends while programs go on', () => {
     const from = called(given().when(sends(outcome())), true);
     const worked = ended(from);
     expect(next(worked.head.state)).toMatchObject({ do: 'harvest' });
-    const grading = worked.when(harvested(true));
-    expect(outline(grading.then)).toEqual(['[turn.harvested]', 'span.outcome_evaluation_start']);
+    const grading = worked.when(harvested(true)).when(end);
+    expect(outline(grading.then)).toEqual(['span.outcome_evaluation_start']);
     expect(next(grading.head.state)).toEqual({ do: 'evaluate' });
     const asked = grading.when(claim());
     const judged = asked.when({
@@ -138,6 +151,19 @@ describe('a turn that ends while programs go on', () => {
       usage: NO_MODEL_USAGE,
     });
     expect(outline(judged.then).slice(-2)).toEqual(['span.outcome_evaluation_end', '[turn.ending]']);
-    expect(outline(judged.when(harvested()).then)).toEqual(['[turn.harvested]', ...IDLE]);
+    expect(outline(judged.when(harvested()).when(end).then)).toEqual(IDLE);
+  });
+
+  it('is told to the parent of a child by its report, and by nothing before', () => {
+    const thread = ThreadId.parse('sthr_child');
+    const told = { thread, name: 'Bo', copies: [], usage: null, programsLive: true };
+    const hear = (report: string | null): Command => ({ do: 'hear', told: { ...told, report } });
+    expect(given().when(hear(null)).head.state).not.toHaveProperty('programsLive');
+    const heard = given().when(hear('Done.'));
+    expect(heard.head.state.programsLive).toBe(true);
+    expect(outline(heard.then)).toContain('[programs.left]');
+    expect(outline(heard.when(hear('Done.')).then)).not.toContain('[programs.left]');
+    const quiet = given().when({ do: 'hear', told: { ...told, programsLive: false, report: 'Done.' } });
+    expect(quiet.head.state).not.toHaveProperty('programsLive');
   });
 });

@@ -289,6 +289,7 @@ describe('a report', () => {
     expect(reports(stage)).toEqual([]);
     expect((await stage.state(thread)).ending).toBeDefined();
     await stage.harvest(execution);
+    await stage.turn(execution);
     expect(reports(stage)).toEqual(['It runs.']);
     expect((await stage.state(thread)).status).toBe('idle');
   });
