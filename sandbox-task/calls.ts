@@ -16,6 +16,8 @@ export interface Calls {
   answer(request: ExecuteRequest): Promise<Answer>;
   isKnown(call: string): boolean;
   running(): number;
+  /** Whether a call of the same thread runs. */
+  isBusy(thread: ExecuteRequest['thread']): boolean;
   /** Resolves when no call runs. */
   settled(): Promise<void>;
   /**
@@ -33,12 +35,20 @@ interface KnownCall {
   running: Promise<FinishedCall> | null;
 }
 
+interface Limit {
+  readonly limit: AbortController;
+  readonly thread: string;
+}
+
+/** Empty for a call that names no thread. */
+const threadId = (thread: ExecuteRequest['thread']): string => thread?.id ?? '';
+
 /** Well below the time after which the caller takes a silent sandbox for dead. */
 const WAIT_MS = 5000;
 
 export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCalls, waitMs = WAIT_MS): Calls {
   const known = new Map<string, KnownCall>();
-  const limits = new Map<string, AbortController>();
+  const limits = new Map<string, Limit>();
   const stopped = new Map<string, string>();
   const ends = new EventEmitter().setMaxListeners(0);
   const isOpen = (call: string) => known.get(call)?.running !== null;
@@ -56,7 +66,7 @@ export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCal
     const reason = [call, ...after].map((id) => stopped.get(id)).find((why) => why !== undefined);
     if (reason !== undefined) return { output: reason, isError: true, durationMs: 0 };
     const limit = new AbortController();
-    limits.set(call, limit);
+    limits.set(call, { limit, thread: threadId(thread) });
     const timer = setTimeout(
       () => limit.abort(new Error(`the call was stopped after its limit of ${timeoutMs} ms`)),
       timeoutMs,
@@ -65,7 +75,7 @@ export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCal
     try {
       const { text, isError } = await tools.run(
         name,
-        { call, thread: thread?.id ?? '', input, timeoutMs },
+        { call, thread: threadId(thread), input, timeoutMs },
         limit.signal,
       );
       return { output: text, isError, durationMs: Math.round(performance.now() - startedAt) };
@@ -103,14 +113,15 @@ export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCal
     answer,
     isKnown: (call) => known.has(call),
     running: () => limits.size,
+    isBusy: (thread) => [...limits.values()].some((running) => running.thread === threadId(thread)),
     settled: async () => void (await Promise.allSettled([...known.values()].map((entry) => entry.running))),
     stop(call, reason) {
       if (isOpen(call)) stopped.set(call, reason);
-      const limit = limits.get(call);
-      limit?.abort(new Error(reason));
-      return limit !== undefined;
+      const running = limits.get(call);
+      running?.limit.abort(new Error(reason));
+      return running !== undefined;
     },
-    stopAll: (reason) => limits.forEach((limit) => limit.abort(new Error(reason))),
+    stopAll: (reason) => limits.forEach(({ limit }) => limit.abort(new Error(reason))),
   };
 }
 

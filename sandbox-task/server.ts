@@ -167,17 +167,10 @@ async function takeContents(request: IncomingMessage, { contents, log }: Sandbox
 
 async function listChanges(_request: IncomingMessage, options: SandboxServerOptions): Promise<Reply> {
   const isLast = options.idle.isDue();
-  const live = areProgramsLive(options);
+  // Before the look at what changed, so that nothing is missed of a program that ends in between.
+  const live = options.programsLive();
   const told = await options.changes.list();
-  return { status: 200, body: { ...told, ...(isLast && { isLast }), ...live } };
-}
-
-/**
- * To be asked before a look at what changed: then nothing is missed of a program that ends in between. The program of a
- * call that runs does not count here, because that call's own response tells what it leaves.
- */
-function areProgramsLive({ calls, programsLive }: SandboxServerOptions): { readonly programsLive?: true } {
-  return calls.running() === 0 && programsLive() ? { programsLive: true } : {};
+  return { status: 200, body: { ...told, ...(isLast && { isLast }), ...(live && { programsLive: live }) } };
 }
 
 async function keepChanges(done: ChangesKept, { changes, idle }: SandboxServerOptions): Promise<Reply> {
@@ -203,9 +196,11 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
     if (answer.status === 'mismatch') return refusal('call_mismatch', 'the call id was used for another tool or input');
     const { output, ...rest } = answer.response;
     log('INFO', 'call', { ...facts, ...rest, outputChars: output.length });
-    const live = areProgramsLive(options);
+    // Before the look at what changed. A call of this thread that runs tells by itself what it leaves.
+    const live = !calls.isBusy(request.thread) && options.programsLive();
     const changed = await options.changes.waiting();
-    return { status: 200, body: { ...answer.response, ...live, ...(changed > 0 && { changed }) } };
+    const told = { ...(live && { programsLive: live }), ...(changed > 0 && { changed }) };
+    return { status: 200, body: { ...answer.response, ...told } };
   } catch (error) {
     log('ERROR', 'call', { ...facts, error: error instanceof Error ? error.name : typeof error });
     return refusal('internal', 'the call failed inside the sandbox server');

@@ -42,3 +42,12 @@ test.each([
   while (await isTold()) await sleep(20);
   expect((await bash('true')).programsLive).toBeUndefined();
 });
+
+test('a call tells of the programs of another thread, and not of a call of its own that still runs', async () => {
+  const { run } = await opened();
+  const command = 'sleep 60';
+  void run('bash', { command }, { thread: { id: 'a' } }).catch(() => undefined);
+  const toldBy = async (id: string) => (await run('glob', { pattern: '*' }, { thread: { id } })).programsLive ?? false;
+  await expect.poll(() => toldBy('b')).toBe(true);
+  expect(await toldBy('a')).toBe(false);
+});
