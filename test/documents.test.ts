@@ -68,6 +68,15 @@ describe('the documents', () => {
   });
 });
 
+describe('the scripts of package.json', () => {
+  it('limit the arenas of malloc where functions run as threads', () => {
+    const { scripts } = JSON.parse(read('package.json')) as {
+      readonly scripts: Readonly<Record<string, string>>;
+    };
+    for (const name of ['start', 'demo', 'bench']) expect(scripts[name]).toContain('MALLOC_ARENA_MAX=');
+  });
+});
+
 describe('citations in code', () => {
   const lines = CODE.filter((file) => file !== 'test/documents.test.ts').flatMap((file) =>
     read(file)

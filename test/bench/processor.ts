@@ -14,6 +14,9 @@ import { follow } from './turns.ts';
 const WARM_UP = 20;
 const TURNS = 100;
 const IDLE_MS = 5000;
+const SESSIONS = 50;
+/** Streams that were closed have ended by then, and the workers that are not kept. */
+const RESTED_MS = 15_000;
 const FUNCTIONS = ['api', 'harness', 'stream'] as const;
 /** What the others call is answered by the first thread. */
 const ENDPOINT = 'MainThread';
@@ -29,6 +32,11 @@ export async function processor(service: Service, progress: (text: string) => vo
   follower.close();
   progress(`${TURNS} turns in processor time`);
   const each = (name: string) => ms(((after[name] ?? 0) - (before[name] ?? 0)) / TURNS);
+  const memory = process.memoryUsage.rss();
+  await Promise.all(Array.from({ length: SESSIONS }, () => oneTurn(service)));
+  await sleep(RESTED_MS);
+  const rested = process.memoryUsage.rss();
+  progress(`memory after ${SESSIONS} sessions`);
   const [first, second] = await firstAndSecondStartMs();
   progress('two starts');
   return [
@@ -42,12 +50,21 @@ export async function processor(service: Service, progress: (text: string) => vo
       [
         ['`npm start` → ready, the first time after `npm ci`', ms(first)],
         ['the same, again', ms(second)],
-        ['memory after these turns, with client and model', `${Math.round(process.memoryUsage.rss() / 1e6)} MB`],
+        ['memory after these turns, with client and model', megabytes(memory)],
+        [`memory ${RESTED_MS / 1000} s after ${SESSIONS} sessions at once, with both`, megabytes(rested)],
         [`share of one core without a client`, `${(await idleShare()).toFixed(1)} %`],
       ],
     ),
   ].join('\n');
 }
+
+async function oneTurn(service: Service): Promise<void> {
+  const follower = await follow(service, await service.session());
+  await follower.turn('hi');
+  follower.close();
+}
+
+const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
 
 /** Milliseconds on a processor so far, by the names of this process's threads; a worker has its function's name. */
 function threadMs(): Readonly<Record<string, number>> {
