@@ -9,7 +9,7 @@ import { synthesize } from '#infra/local/synthesize.ts';
 import { announceBuilt } from '#test/infra/built-modules.ts';
 import { ALLOW_HERE } from '#test/mcp/listening.ts';
 
-export const IDLE_STREAM_SECONDS = 10;
+export const IDLE_STREAM_SECONDS = 4;
 
 export const CDK_OUT = join(import.meta.dirname, '../cdk.out');
 

@@ -47,7 +47,7 @@ export const Options = group({
     ),
   idleStreamSeconds: z
     .int()
-    .min(10)
+    .min(3)
     .max(840)
     .default(300)
     .describe(
