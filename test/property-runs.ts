@@ -3,7 +3,7 @@
 /** An environment variable with the number that chooses the cases; the processes that run the files inherit it. */
 const SAMPLE = 'SAMPLE';
 
-const isFull = process.env['FULL'] === '1';
+export const isFull = process.env['FULL'] === '1';
 
 /** The number of cases of a property test: an eighth, or all. */
 export const propertyRuns = (all: number): number => (isFull ? all : Math.ceil(all / 8));

@@ -1,7 +1,7 @@
 /**
- * Many sessions use sandboxes while the whole service is killed three times. All come to rest, no command is lost or runs
- * twice, and each sandbox that is lost is told to the model. `SESSIONS=120` takes about five minutes and needs room for as
- * many sandboxes.
+ * Many sessions use sandboxes while the whole service is killed, three times with `FULL=1`. All come to rest, no command
+ * is lost or runs twice, and each sandbox that is lost is told to the model. `SESSIONS=120` takes about five minutes and
+ * needs room for as many sandboxes.
  */
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,8 @@ import { startStandIn, type Script, type StandIn } from '#test/model/stand-in.ts
 import { propertyRuns } from '#test/property-runs.ts';
 
 const SESSIONS = Number(process.env['SESSIONS'] ?? propertyRuns(32));
-const KILLS = 3;
+/** Each kill starts the service and all its functions anew, so a plain run kills it once. */
+const KILLS = propertyRuns(3);
 const AT_REST_SECONDS = 120;
 /** A session whose sandboxes do not start ends after so many calls. */
 const MAX_MARKS = 12;
@@ -72,7 +73,7 @@ function watchMarks(data: string) {
   };
 }
 
-describe(`the whole service, killed ${KILLS} times under ${SESSIONS} sessions with sandboxes,`, () => {
+describe(`the whole service, killed (${KILLS}) under ${SESSIONS} sessions with sandboxes,`, () => {
   let standIn: StandIn;
   let data: string;
   let runtime: RuntimeProcess | null = null;

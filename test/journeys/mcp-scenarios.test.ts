@@ -307,6 +307,9 @@ describe('scenario 37: a tool that changed since it was pinned', () => {
   });
 });
 
+/** An instance that has just read the policies reads them again within ten seconds. Each look is a whole turn. */
+const REREAD_MS = 3500;
+
 describe('a workspace that denies by default', () => {
   let session: string;
 
@@ -328,9 +331,8 @@ describe('a workspace that denies by default', () => {
       const [call] = ofType(seen, 'agent.mcp_tool_use');
       return (await audited()).find((entry) => entry.kind === 'intent' && entry.call === call?.id);
     };
-    // An instance that has just read the policies reads them again within ten seconds.
     await expect
-      .poll(would, { interval: 1000 })
+      .poll(would, { interval: REREAD_MS })
       .toMatchObject({ decision: 'allow', code: 'would_deny', would: 'deny', mode: 'shadow' });
   });
 
@@ -339,7 +341,7 @@ describe('a workspace that denies by default', () => {
     service.standIn.script(calling(mcp('sum', { a: 1, b: 2 })));
     const permission = async () =>
       ofType(await service.converse(session, 'Add.'), 'agent.mcp_tool_use')[0]?.evaluated_permission;
-    await expect.poll(permission, { interval: 1000 }).toBe('deny');
+    await expect.poll(permission, { interval: REREAD_MS }).toBe('deny');
     const before = service.fx.calls().length;
     const seen = await service.converse(session, 'Add again.');
     expect(ofType(seen, 'agent.mcp_tool_use')).toMatchObject([{ name: 'sum', evaluated_permission: 'deny' }]);

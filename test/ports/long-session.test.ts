@@ -33,6 +33,7 @@ import {
 } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
+import { sample } from '#test/property-runs.ts';
 
 /** The number of characters that fill the window of the test's model. */
 const WINDOW_CHARS = 20_000;
@@ -169,7 +170,7 @@ describe('a session much longer than the model’s window', () => {
       answer({ blocks: [{ type: 'text', text: `Heard ${count}. ${'z'.repeat(900)}` }] }),
     );
 
-  it.each(['one', 'many'] as const)(
+  it.each(sample(1, ['one', 'many'] as const))(
     'answers each of 200 messages with the knowledge of all before, and reads no more for the last: %s function(s)',
     async (functions) => {
       const { reads, head, apply, work, whole } = await begin(chatter(), functions);
