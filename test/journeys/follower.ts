@@ -20,7 +20,10 @@ export interface Follower {
  * The service ends the stream of a session that is idle for long. As a client has to, this then opens another one when it
  * waits for an event, and lists what came in between.
  */
-export async function follow({ client }: Pick<Service, 'client'>, session: string): Promise<Follower> {
+export async function follow(
+  { client, runtime }: Pick<Service, 'client' | 'runtime'>,
+  session: string,
+): Promise<Follower> {
   const { events } = client.beta.sessions;
   const left = new AbortController();
   const open = () => events.stream(session, {}, { signal: left.signal });
@@ -93,7 +96,10 @@ export async function follow({ client }: Pick<Service, 'client'>, session: strin
       told = found;
       return events;
     },
-    leave: () => left.abort(),
+    leave() {
+      left.abort();
+      runtime.faults.leaveStream(session);
+    },
   };
 }
 

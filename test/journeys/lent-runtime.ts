@@ -70,7 +70,8 @@ async function takeBack(lent: Resting): Promise<void> {
   const { runtime, standIn } = lent;
   runtime.faults.disarm();
   if (resting !== null || !(await isAtRest(runtime))) return end(lent);
-  // A function is not told that a client has left its stream.
+  // A function is not told that a client has left its stream. Those that followers left end by themselves.
+  for (let looks = 0; looks < 15 && runtime.isRunning('stream'); looks += 1) await sleep(20);
   if (runtime.isRunning('stream')) await runtime.faults.kill('stream');
   await runtime.faults.loseSandbox();
   standIn.restart();

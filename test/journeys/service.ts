@@ -87,7 +87,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       return id;
     },
     async converse(session, text) {
-      const follower = await follow({ client }, session);
+      const follower = await follow({ client, runtime }, session);
       await send(session, text);
       await follower.idle();
       follower.leave();

@@ -45,6 +45,11 @@ export interface Faults {
   throttle(call: string, times: number): void;
   /** Kills a sandbox by its task's ARN, or all of them. */
   loseSandbox(taskArn?: string): Promise<number>;
+  /**
+   * Fails the looks of the stream that follows this session; where two follow it, of none. Lambda does not tell a
+   * stream that its client has left, so each would hold a worker for seconds, and the next stream would load another.
+   */
+  leaveStream(session: string): void;
   /** The AWS calls of all functions in order, since start or since the last `disarm`. */
   trace(): readonly TracedCall[];
   /** Takes back every fault that has not fired, and empties the trace. */
@@ -56,7 +61,17 @@ interface ArmedKill extends KillDuring {
   seen: number;
 }
 
+/** What a worker of the stream function reads. */
+interface Followed {
+  readonly request: string | null;
+  readonly session: string;
+}
+
 interface Armed {
+  /** By worker: the session of its latest call. */
+  readonly followed: Map<string, Followed>;
+  /** The stream function's requests whose clients have left. */
+  readonly left: Set<string>;
   kills: ArmedKill[];
   readonly delays: Map<string, number>;
   readonly throttles: Map<string, number>;
@@ -64,7 +79,10 @@ interface Armed {
 }
 
 export function createFaults(controls: Controls): Faults & { readonly aroundCall: AroundCall } {
-  const armed: Armed = { kills: [], delays: new Map(), throttles: new Map(), trace: [] };
+  const armed: Armed = {
+    ...{ followed: new Map(), left: new Set() },
+    ...{ kills: [], delays: new Map(), throttles: new Map(), trace: [] },
+  };
   return {
     aroundCall: (request, pass) => answer(armed, controls, { request, pass }),
     killDuring: (kill) =>
@@ -75,6 +93,13 @@ export function createFaults(controls: Controls): Faults & { readonly aroundCall
     delay: (call, ms) => void armed.delays.set(call, ms),
     throttle: (call, times) => void armed.throttles.set(call, times),
     loseSandbox: controls.loseSandbox,
+    leaveStream(session) {
+      const streams = [...armed.followed].filter(
+        ([worker, one]) => one.session === session && one.request === controls.requestOf(worker),
+      );
+      const request = streams[0]?.[1].request ?? null;
+      if (request !== null && streams.length === 1) armed.left.add(request);
+    },
     trace: () => [...armed.trace],
     disarm() {
       armed.kills = [];
@@ -94,6 +119,9 @@ async function answer(armed: Armed, controls: Controls, { request, pass }: Call)
   const call = traceCall(request, controls);
   armed.trace.push(call);
   if (armed.trace.length > MAX_TRACED) armed.trace.splice(0, MAX_TRACED / 2);
+  if (call.function === 'stream' && hasLeft(armed, call, request)) {
+    return faultAnswer(request.service, new AwsFault('AccessDeniedException', 'the client has left', 400));
+  }
   const kill = findKill(armed, call);
   if (kill?.phase === 'before') {
     await fire(kill, request, controls);
@@ -110,6 +138,12 @@ async function answer(armed: Armed, controls: Controls, { request, pass }: Call)
   call.consumed = consumed ?? null;
   if (kill !== undefined) await fire(kill, request, controls);
   return response;
+}
+
+function hasLeft({ followed, left }: Armed, { worker, request }: TracedCall, { body }: AwsRequest): boolean {
+  const [session] = /sesn_\w+/.exec(String(body)) ?? [];
+  if (session !== undefined) followed.set(worker, { request, session });
+  return request !== null && left.has(request);
 }
 
 function traceCall(request: AwsRequest, controls: Controls): TracedCall {
