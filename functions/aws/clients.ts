@@ -1,8 +1,7 @@
-/** The SDK's clients, without the work that changes nothing here: Lambda bills its processor time with every call. */
+/** The SDK's client of DynamoDB, without the work that changes nothing here: Lambda bills its processor time with every call. */
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { SFNClient } from '@aws-sdk/client-sfn';
 import { roleCredentials, type Env } from '#aws/settings.ts';
 
 /** They describe the caller to AWS, or each input and output to a logger that drops them, or what `writePlainly` writes. */
@@ -18,17 +17,8 @@ const ONCE = { cacheMiddleware: true } as const;
 
 export function createDynamoDb(env: Env): DynamoDBClient {
   const client = new DynamoDBClient({ ...ONCE, credentials: roleCredentials(env) });
-  return lean(client, 'DynamoDB_20120810');
-}
-
-export function createStepFunctions(env: Env): SFNClient {
-  const client = new SFNClient({ ...ONCE, credentials: roleCredentials(env) });
-  return lean(client, 'AWSStepFunctions');
-}
-
-function lean<Client extends DynamoDBClient | SFNClient>(client: Client, target: string): Client {
   for (const name of LEFT_OUT) client.middlewareStack.remove(name);
-  writePlainly(client, target);
+  writePlainly(client);
   return client;
 }
 
@@ -54,10 +44,9 @@ interface Protocol {
 }
 
 /**
- * Commands of tables and starts of runs are JSON already, without bytes or instants that are read: they need no walk along
- * their schemas. A refusal is left to the SDK, which makes its exceptions.
+ * Commands of tables are JSON already, without bytes or instants that are read: they need no walk along their schemas. A refusal is left to the SDK, which makes its exceptions.
  */
-function writePlainly({ config }: DynamoDBClient | SFNClient, target: string): void {
+function writePlainly({ config }: DynamoDBClient): void {
   const protocol = config.protocol as unknown as Protocol;
   const plain: Protocol = {
     async serializeRequest({ name }, input, { endpoint }) {
@@ -66,7 +55,7 @@ function writePlainly({ config }: DynamoDBClient | SFNClient, target: string): v
       const headers = {
         'content-type': 'application/x-amz-json-1.0',
         'content-length': String(Buffer.byteLength(body)),
-        'x-amz-target': `${target}.${name}`,
+        'x-amz-target': `DynamoDB_20120810.${name}`,
       };
       return { method: 'POST', protocol: scheme, hostname, port, path, query: {}, headers, body };
     },

@@ -36,7 +36,7 @@ export function urlSetting(env: Env, name: string): string {
 }
 
 /** Where a service of AWS answers; `AWS_ENDPOINT_URL…` are the SDK's own variables, for what it is not used for. */
-export function serviceEndpoint(env: Env, service: 's3' | 'lambda', region: string): string {
+export function serviceEndpoint(env: Env, service: 's3' | 'lambda' | 'states', region: string): string {
   return (
     env[`AWS_ENDPOINT_URL_${service.toUpperCase()}`] ??
     env['AWS_ENDPOINT_URL'] ??

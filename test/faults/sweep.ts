@@ -11,7 +11,8 @@ import { createContentStore } from '#aws/session/content.s3.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
 import { runningSince } from '#aws/session/running-sessions.dynamodb.ts';
-import { createRunList, createRuns } from '#aws/session/runs.step-functions.ts';
+import { createRunList } from '#aws/session/run-list.step-functions.ts';
+import { createRuns } from '#aws/session/runs.step-functions.ts';
 import { createSecretsManagerWriter } from '#aws/vault/secrets.secrets-manager.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import { setting } from '#aws/settings.ts';
@@ -57,7 +58,7 @@ export async function sweepNow(service: Service): Promise<void> {
   });
   const sfn = new SFNClient(client);
   const machine = setting(part.environment, 'RUN_STATE_MACHINE_ARN');
-  const runs = createRuns(sfn, machine);
+  const runs = createRuns(environmentOf(client), machine);
   const runList = createRunList(sfn, machine);
   const stamp = createStamp();
   const journal = createJournal();

@@ -20,7 +20,7 @@ import { createCluster } from '#aws/hands/tasks.ecs.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
 import { createMemoryStoreRecords } from '#aws/memory/memory-stores.dynamodb.ts';
 import { runningSince, type RunningSession } from '#aws/session/running-sessions.dynamodb.ts';
-import { createRunList } from '#aws/session/runs.step-functions.ts';
+import { createRunList } from '#aws/session/run-list.step-functions.ts';
 import { createSecretRemover } from '#aws/vault/secret-stores.ts';
 import { createSkillRecords } from '#aws/skills/skills.dynamodb.ts';
 import { setting, type Env } from '#aws/settings.ts';

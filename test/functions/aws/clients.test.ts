@@ -1,4 +1,4 @@
-/** The lean clients send what the SDK's own clients send, and understand what AWS answers. */
+/** The lean client, and requests that are signed by hand, send what the SDK's own clients send, and understand what AWS answers. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { buffer } from 'node:stream/consumers';
@@ -11,9 +11,11 @@ import {
   TransactWriteItemsCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import { ExecutionAlreadyExists, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
+import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createDynamoDb, createStepFunctions } from '#aws/clients.ts';
+import { primaryThread, SessionId } from '#contract/ids.ts';
+import { createDynamoDb } from '#aws/clients.ts';
+import { createRuns } from '#aws/session/runs.step-functions.ts';
 import { checkSigned } from '#infra/local/aws/signed.ts';
 
 type Seen = Parameters<typeof checkSigned>[0];
@@ -136,23 +138,45 @@ describe('a lean client of DynamoDB', () => {
   });
 });
 
-test('a lean client of Step Functions sends what the SDK sends, and throws its exceptions', async () => {
-  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN } = ENV;
-  const plain = new SFNClient({
-    ...settings,
-    credentials: { accessKeyId, secretAccessKey, sessionToken: AWS_SESSION_TOKEN },
+describe('the start of a run', () => {
+  const machine = 'arn:aws:states:eu-central-1:1:stateMachine:run';
+  const session = SessionId.parse('sesn_1');
+  const key = { session, thread: primaryThread(session) };
+
+  test('sends what the SDK sends, signed', async () => {
+    const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN } = ENV;
+    const credentials = { accessKeyId, secretAccessKey, sessionToken: AWS_SESSION_TOKEN };
+    const input = JSON.stringify({ ...key, run: 1 });
+    const plain = new SFNClient({ ...settings, credentials });
+    await plain.send(new StartExecutionCommand({ stateMachineArn: machine, name: 'sesn_1-1', input }));
+    expect(await createRuns(process.env, machine).start(key, 1)).toBe('started');
+    const [ofSdk, ours] = seen as [Seen, Seen];
+    for (const header of ['content-type', 'x-amz-target']) expect(ours.headers[header]).toBe(ofSdk.headers[header]);
+    expect(JSON.parse(ours.body.toString())).toEqual(JSON.parse(ofSdk.body.toString()));
+    expect(() => checkSigned(ours, secretAccessKey)).not.toThrow();
   });
-  const lean = createStepFunctions(ENV);
-  const input = {
-    stateMachineArn: 'arn:aws:states:eu-central-1:1:stateMachine:run',
-    name: 'sesn_1-1',
-    input: '{"a":"ü"}',
-  };
-  await plain.send(new StartExecutionCommand(input));
-  await lean.send(new StartExecutionCommand(input));
-  const [ofSdk, ours] = seen as [Seen, Seen];
-  expect(essence(ours)).toEqual(essence(ofSdk));
-  expect(() => checkSigned(ours, secretAccessKey)).not.toThrow();
-  answers.push([400, { __type: 'ExecutionAlreadyExists', message: 'it is taken' }]);
-  await expect(lean.send(new StartExecutionCommand(input))).rejects.toBeInstanceOf(ExecutionAlreadyExists);
+
+  test.each([
+    ['taken', [400, { __type: 'ExecutionAlreadyExists', message: 'it is taken' }]],
+    ['taken', [400, { __type: 'com.amazonaws.sfn#ExecutionAlreadyExists' }]],
+  ] satisfies [string, Answer][])('is %s when the name is', async (answer, refusal) => {
+    answers.push(refusal);
+    expect(await createRuns(process.env, machine).start(key, 1)).toBe(answer);
+    expect(seen).toHaveLength(1);
+  });
+
+  test.each([
+    ['throttled', [400, { __type: 'ThrottlingException' }]],
+    ['unavailable', [503, {}]],
+  ] satisfies [string, Answer][])('is tried again when Step Functions is %s', async (_why, refusal) => {
+    answers.push(refusal, refusal);
+    expect(await createRuns(process.env, machine).start(key, 1)).toBe('started');
+    expect(seen).toHaveLength(3);
+  });
+
+  test('fails at once when it is refused', async () => {
+    answers.push([400, { __type: 'InvalidArn' }]);
+    await expect(createRuns(process.env, machine).start(key, 1)).rejects.toMatchObject({ code: 'run_not_started' });
+    expect(seen).toHaveLength(1);
+  });
 });
