@@ -3,14 +3,15 @@
  * is lost or runs twice, and each sandbox that is lost is told to the model. `SESSIONS=120` takes about five minutes and
  * needs room for as many sandboxes.
  */
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelRequest } from '#infra/local/model/script.ts';
 import { roomForTasks } from '#infra/local/tasks/room-for-tasks.ts';
+import { watchMarks } from '#test/faults/marks.ts';
 import { startProcess, type RuntimeProcess } from '#test/faults/runtime-process.ts';
 import { bash } from '#test/journeys/scripts.ts';
 import { ofType, textOf, type Event } from '#test/journeys/service.ts';
@@ -48,29 +49,6 @@ function resultsOf(request: ModelRequest): readonly string[] {
       ? []
       : content.flatMap((block) => (block.type === 'tool_result' ? [JSON.stringify(block.content)] : [])),
   );
-}
-
-/** The most lines that each mark had, by the workspace that holds it: a workspace goes with its sandbox. */
-function watchMarks(data: string) {
-  const lines = new Map<string, number>();
-  function look(): void {
-    for (const path of globSync(join(data, 'tasks/*/workspace/mark-*'))) {
-      try {
-        lines.set(path, Math.max(lines.get(path) ?? 0, readFileSync(path, 'utf8').trim().split('\n').length));
-      } catch {
-        // Its sandbox ended meanwhile.
-      }
-    }
-  }
-  const timer = setInterval(look, 250);
-  return {
-    look,
-    /** The workspaces in which the command of a mark ran, each as often as it ran there. */
-    of: (mark: string) =>
-      [...lines].flatMap(([path, count]) => (basename(path) === mark ? Array.from({ length: count }, () => path) : [])),
-    size: () => lines.size,
-    stop: () => clearInterval(timer),
-  };
 }
 
 describe(`the whole service, killed (${KILLS}) under ${SESSIONS} sessions with sandboxes,`, () => {
