@@ -125,6 +125,7 @@ function followUp(
 
 function refusalOf(head: Head | null, { team }: SessionState, thread: ThreadId): string | null {
   if (head === null || head.state.parent === undefined) return `There is no thread ${thread} in this session.`;
+  if (head.state.agentName === ADVISOR_NAME) return 'The advisor answers one question: ask the next with ask_advisor.';
   if (head.state.status === 'terminated') return `The thread ${thread} has ended: begin another one.`;
   const { busy = [] } = team ?? {};
   if (busy.some((child) => child.thread === thread)) {

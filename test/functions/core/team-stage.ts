@@ -303,6 +303,11 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
       execution.at = 'over';
     },
 
+    /** Delivers a second time what an execution is doing. */
+    async double(execution: Execution): Promise<void> {
+      executions.push({ ...execution, at: execution.at === 'asking' ? 'turn' : execution.at, asking: null });
+    },
+
     async useHand(execution: Execution, call: AssignedCall, more: Partial<Command> = {}, fate: Fate = 'lives') {
       const content = [{ type: 'text' as const, text: 'a result' }];
       const result = { do: 'result' as const, call: call.id, content, isError: false, ...more } as Command;

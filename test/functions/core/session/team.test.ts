@@ -501,17 +501,27 @@ describe('a follow-up', () => {
   });
 
   it('to a child that waits for the client is an answer to the model', async () => {
-    const { stage, thread } = await asked('weather');
-    await stage.send([interrupt(PRIMARY)]);
-    await stage.change(PRIMARY, { do: 'send', events: [] });
-    const before = stage.entries(thread).length;
-    const { ids } = { ids: (await stage.state(thread)).calls.map(({ id }) => id) };
-    await stage.send([told(ids[0] ?? expect.fail()), says('more')]);
+    const stage = await team('ann', 'bob');
+    const thread = child(stage);
     await stage.says(thread, calls(['weather']));
+    const before = stage.entries(thread).length;
+    await stage.send([says('more')]);
     await stage.says(PRIMARY, calls(follows(thread)));
-    expect(stage.entries(thread).length).toBeGreaterThan(before);
-    expect(outline(stage.entries(thread)).filter((type) => type === 'agent.thread_message_received')).toHaveLength(1);
+    expect(stage.entries(thread)).toHaveLength(before);
     expect(JSON.stringify(stage.entries().at(-1))).toContain('waits for the user');
+  });
+
+  it('to an advisor, at work or not, is an answer to the model', async () => {
+    const stage = await createTeamStage([says('hi')]);
+    await stage.says(PRIMARY, calls(['ask_advisor', { question: 'How?' }]));
+    const thread = child(stage);
+    await stage.send([says('more')]);
+    await stage.says(PRIMARY, calls(follows(thread)));
+    expect(JSON.stringify(stage.entries().at(-1))).toContain('ask_advisor');
+    await stage.says(thread, text('So.'));
+    await stage.says(PRIMARY, calls(follows(thread)));
+    expect(JSON.stringify(stage.entries().at(-1))).toContain('ask_advisor');
+    expect(reports(stage)).toEqual(['So.']);
   });
 
   it('to an archived child is an answer to the model', async () => {

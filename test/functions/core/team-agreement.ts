@@ -1,0 +1,177 @@
+/** What holds of the logs of a session's threads at any moment, whoever has died. */
+import { isDeepStrictEqual } from 'node:util';
+import { expect } from 'vitest';
+import { recordIn, type SessionState } from '#contract/entries.ts';
+import type { SessionEvent } from '#contract/events.ts';
+import type { ThreadId } from '#contract/ids.ts';
+import { fold } from '#core/session/evolve.ts';
+import { sessionUsage } from '#core/session/usage.ts';
+import { blockedCalls, isActive, sessionStatus } from '#core/session/waiting.ts';
+import { KEY } from '#test/functions/core/given.ts';
+import type { TeamStage } from '#test/functions/core/team-stage.ts';
+
+export async function expectAgreement(stage: TeamStage): Promise<void> {
+  const states = new Map<ThreadId, SessionState>();
+  for (const thread of stage.threads) {
+    const state = await stage.state(thread);
+    states.set(thread, state);
+    const folded = fold(null, stage.entries(thread)).state;
+    if (!isDeepStrictEqual(folded, state)) expect(folded).toEqual(state);
+    expectOnce(stage.events(thread));
+    expectSpans(stage.events(thread), state);
+    expectMessages(stage, thread, state);
+  }
+  const primary = states.get(KEY.thread);
+  if (primary === undefined) throw new TypeError('a session has a primary thread');
+  expectBusy(primary, states);
+  expectStatus(stage, primary, states);
+  for (const thread of stage.children()) {
+    expectCopies(stage, thread);
+    expectReports(stage, thread);
+  }
+  expectUsage(stage, primary, states);
+}
+
+/** Only an event that waits before it takes effect is told twice. */
+function expectOnce(events: readonly SessionEvent[]): void {
+  const ids = events.flatMap((event) =>
+    event.type.startsWith('user.') && event.processed_at === null ? [] : [event.id],
+  );
+  expect(ids).toEqual([...new Set(ids)]);
+}
+
+/** Requests of a thread never overlap, and each has one end, except the open one. */
+function expectSpans(events: readonly SessionEvent[], { request }: SessionState): void {
+  const spans = events.flatMap((event) => {
+    if (event.type === 'span.model_request_start') return [event.id];
+    return event.type === 'span.model_request_end' ? [event.model_request_start_id] : [];
+  });
+  const starts = events.flatMap((event) => (event.type === 'span.model_request_start' ? [event.id] : []));
+  expect(spans).toEqual(starts.flatMap((id) => (id === request?.id ? [id] : [id, id])));
+}
+
+/** Each message of another thread is taken once, or waits. */
+function expectMessages(stage: TeamStage, thread: ThreadId, { queued }: SessionState): void {
+  const received = stage.events(thread).filter(({ type }) => type === 'agent.thread_message_received');
+  const taken = stage.entries(thread).flatMap((entry) => {
+    const record = recordIn(entry);
+    return record?.kind === 'message.taken' ? [record.message] : [];
+  });
+  const waiting = queued.filter(({ type }) => type === 'agent.thread_message_received').map(({ id }) => id);
+  expect([...taken, ...waiting].toSorted()).toEqual(received.map(({ id }) => id).toSorted());
+}
+
+/** A child is busy until its work ends. */
+function isBusy(state: SessionState): boolean {
+  return isActive(state) || (state.status === 'idle' && state.stopReason?.type === 'requires_action');
+}
+
+function expectBusy(primary: SessionState, states: ReadonlyMap<ThreadId, SessionState>): void {
+  const busy = [...states.values()].filter((state) => state.parent !== undefined && isBusy(state));
+  const byThread = (one: { thread: string }, other: { thread: string }) => (one.thread < other.thread ? -1 : 1);
+  expect((primary.team?.busy ?? []).toSorted(byThread)).toEqual(
+    busy
+      .map((state) => ({
+        thread: state.thread,
+        name: state.agentName,
+        status: state.status,
+        calls: blockedCalls(state).map(({ id }) => id),
+      }))
+      .toSorted(byThread),
+  );
+  expect(primary.team?.count ?? 0).toBe(states.size - 1);
+}
+
+const STATUS = {
+  'session.status_running': 'running',
+  'session.status_idle': 'idle',
+  'session.status_rescheduled': 'rescheduling',
+  'session.status_terminated': 'terminated',
+} as const;
+
+function statusesIn(events: readonly SessionEvent[]) {
+  return events.flatMap((event) => (event.type in STATUS ? [STATUS[event.type as keyof typeof STATUS]] : []));
+}
+
+function isInPlace(event: SessionEvent, before: SessionEvent | undefined, after: SessionEvent | undefined): boolean {
+  if (event.type === 'session.status_idle') return before?.type === 'session.usage';
+  return event.type !== 'session.status_running' || after?.type === 'session.thread_status_running';
+}
+
+function expectStatus(stage: TeamStage, primary: SessionState, states: ReadonlyMap<ThreadId, SessionState>): void {
+  const events = stage.events();
+  const statuses = statusesIn(events);
+  expect(statuses.at(-1) ?? 'idle').toBe(sessionStatus(primary));
+  // The session is told to be idle again when it waits for less.
+  expect(statuses.filter((status, index) => status !== 'idle' && statuses[index - 1] === status)).toEqual([]);
+  expect(events.filter((event, index) => !isInPlace(event, events[index - 1], events[index + 1]))).toEqual([]);
+  if (sessionStatus(primary) !== 'idle') return;
+  const idle = events.findLast((event) => event.type === 'session.status_idle');
+  const blocked = [...states.values()].flatMap((state) => (isBusy(state) ? blockedCalls(state) : []));
+  const reason = idle?.stop_reason ?? primary.stopReason;
+  if (blocked.length === 0) expect(reason).toEqual(primary.stopReason);
+  else if (reason?.type !== 'requires_action') expect.fail('the session does not say what it waits for');
+  else expect(reason.event_ids.toSorted()).toEqual(blocked.map(({ id }) => id).toSorted());
+}
+
+/** What the session’s stream has to tell of a child’s event; null for nothing. */
+function copyOf(event: SessionEvent, thread: ThreadId): SessionEvent | null {
+  switch (event.type) {
+    case 'agent.tool_use':
+    case 'agent.mcp_tool_use':
+      return event.evaluated_permission === 'ask' ? { ...event, session_thread_id: thread } : null;
+    case 'agent.custom_tool_use':
+    case 'user.custom_tool_result':
+    case 'user.tool_confirmation':
+      return { ...event, session_thread_id: thread };
+    case 'user.interrupt':
+      return event.session_thread_id === undefined ? null : event;
+    default:
+      return event.type.startsWith('session.thread_status_') || event.type === 'session.error' ? event : null;
+  }
+}
+
+/** The session’s stream has these copies in the child’s order, and nothing else of the child. */
+function expectCopies(stage: TeamStage, thread: ThreadId): void {
+  const own = stage.events(thread);
+  const ids = new Set<string>(own.map(({ id }) => id));
+  const [copied, others] = [true, false].map((isCopy) => stage.events().filter(({ id }) => ids.has(id) === isCopy));
+  expect(copied).toEqual(own.flatMap((event) => copyOf(event, thread) ?? []));
+  const about = (others ?? []).filter((event) => 'session_thread_id' in event && event.session_thread_id === thread);
+  expect(about.map(({ type }) => type)).toEqual(['session.thread_created']);
+}
+
+/** Each stretch of work ends in one report, and each message that was sent has arrived. */
+function expectReports(stage: TeamStage, thread: ThreadId): void {
+  let isAtWork = false;
+  let ends = 0;
+  for (const event of stage.events(thread)) {
+    if (event.type === 'session.thread_status_running') isAtWork = true;
+    const isEnd =
+      event.type === 'session.thread_status_terminated' ||
+      (event.type === 'session.thread_status_idle' && event.stop_reason.type !== 'requires_action');
+    if (isEnd && isAtWork) ends += 1;
+    if (isEnd) isAtWork = false;
+  }
+  const reports = stage
+    .events()
+    .filter((event) => event.type === 'agent.thread_message_received' && event.from_session_thread_id === thread);
+  expect(reports).toHaveLength(ends);
+  const sent = stage
+    .events()
+    .flatMap((event) =>
+      event.type === 'agent.thread_message_sent' && event.to_session_thread_id === thread ? [event.content] : [],
+    );
+  const received = stage
+    .events(thread)
+    .flatMap((event) => (event.type === 'agent.thread_message_received' ? [event.content] : []));
+  // A question to an advisor is not told on the session’s stream.
+  if (sent.length > 0) expect(received).toEqual(sent);
+}
+
+function expectUsage(stage: TeamStage, primary: SessionState, states: ReadonlyMap<ThreadId, SessionState>): void {
+  const children = [...states.values()].filter(({ parent }) => parent !== undefined);
+  const sum = children.reduce((tokens, { toldUsage }) => tokens + (toldUsage?.input_tokens ?? 0), 0);
+  expect(sessionUsage(primary, stage.stamp.now()).input_tokens).toBe(primary.usage.input_tokens + sum);
+  for (const state of children) if (state.status === 'idle') expect(state.toldUsage).toEqual(state.usage);
+}
