@@ -82,6 +82,9 @@ function accept(accepting: Accepting, input: EventInput): Decision {
   if (child === null) return acceptOwn(accepting, input);
   const after = headOf(accepting, child);
   if (after === null) return refused(`${field}.session_thread_id`, 'there is no such thread in this session');
+  if (after.state.status === 'terminated') {
+    return refused(`${field}.session_thread_id`, 'this thread has ended and accepts no further events');
+  }
   const taken = acceptOwn({ ...accepting, before: decided(after) }, input);
   if (taken.status === 'refused') return taken;
   const { entries, head } = extended(taken, afterWaiting(after.state, taken.head.state, stamp));

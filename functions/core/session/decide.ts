@@ -104,7 +104,7 @@ function decideResult(head: Head, command: CommandTo<'result'>, stamp: Stamp): D
   const { state } = head;
   // A call that is not open was answered by another attempt of this hand: the first result stands.
   const call = state.calls.find(({ id }) => id === command.call);
-  if (call === undefined) return decided(head);
+  if (call === undefined || state.status === 'terminated') return decided(head);
   const trouble = command.error === undefined ? [] : [mcpTrouble(stamp, command.error)];
   const isNews = command.programsLive === true && state.programsLive === undefined;
   const left: readonly Entry[] = isNews ? [{ record: { kind: 'programs.left', at: stamp.now() } }] : [];

@@ -255,7 +255,7 @@ export function threadOf(state: SessionState) {
 
 /** What follows when calls stop waiting: the session begins to run, or goes on waiting for less. */
 export function afterWaiting(before: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
-  if (isActive(now)) return [];
+  if (isActive(now) || now.status === 'terminated') return [];
   const blocked = blockedCalls(now);
   if (blocked.length > 0) {
     return blocked.length < blockedCalls(before).length ? goIdle(now, requiresAction(blocked), stamp) : [];

@@ -72,7 +72,10 @@ function copyOf(entry: Entry, { thread }: SessionState): readonly Entry[] {
 
 /** Whether the child's work ends here: each stretch of work has one report. */
 function isReported(before: SessionState | null, entries: readonly Entry[], { status }: SessionState): boolean {
-  return endsInReport(entries) || (status === 'terminated' && before?.stopReason?.type === 'requires_action');
+  return (
+    endsInReport(entries) ||
+    (status === 'terminated' && before?.status === 'idle' && before.stopReason?.type === 'requires_action')
+  );
 }
 
 export function endsInReport(entries: readonly Entry[]): boolean {

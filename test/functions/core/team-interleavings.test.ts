@@ -44,6 +44,8 @@ type Action =
   | { readonly do: 'archive'; readonly of: number; readonly fate: Fate }
   | { readonly do: 'kill' | 'lose' | 'double'; readonly of: number }
   | { readonly do: 'sweep' | 'second' };
+/** Steps that begin together. */
+type Moment = readonly [Action, ...Action[]];
 
 const pick = fc.nat({ max: 7 });
 const fate = fc.oneof(
@@ -84,6 +86,11 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     arbitrary: fc.record({ do: fc.constantFrom('kill' as const, 'lose' as const, 'double' as const), of: pick }),
   },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('sweep' as const, 'second' as const) }) },
+);
+
+const moment: fc.Arbitrary<Moment> = fc.oneof(
+  { weight: 4, arbitrary: fc.tuple(action) },
+  { weight: 1, arbitrary: fc.tuple(action, action) },
 );
 
 const at = <Of>(list: readonly Of[], of: number): Of | undefined => list[of % Math.max(1, list.length)];
@@ -218,11 +225,11 @@ async function expectRest(stage: TeamStage): Promise<void> {
 describe('threads of a session under random steps and faults', () => {
   it('tell each other and the client the same, and each piece of work has one report', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(action, { maxLength: 60, size: 'max' }), async (actions) => {
+      fc.asyncProperty(fc.array(moment, { maxLength: 60, size: 'max' }), async (moments) => {
         const stage = await createTeamStage([says('hi')]);
         const play = { stage, before: await stage.head() };
-        for (const one of actions) {
-          await perform(play, one);
+        for (const actions of moments) {
+          await Promise.all(actions.map((one) => perform(play, one)));
           await expectAgreement(stage);
         }
         await finish(stage, (execution) => heard(stage, execution, 'text', { of: 0 }), {

@@ -636,6 +636,15 @@ describe('the archive of a child', () => {
     expect((await stage.state()).team?.busy).toEqual([]);
   });
 
+  it('is for good: no interrupt and no late result wakes it', async () => {
+    const { stage, thread, ids } = await asked('weather');
+    await stage.change(thread, { do: 'archive' });
+    expect(await stage.send([interrupt(thread)])).toMatchObject({ field: 'events.0.session_thread_id' });
+    await stage.change(thread, { do: 'result', call: ids[0] ?? expect.fail(), content: [], isError: false });
+    expect((await stage.state(thread)).status).toBe('terminated');
+    expect(reports(stage)).toHaveLength(1);
+  });
+
   it('that runs is refused', async () => {
     const stage = await team('ann');
     expect(await stage.change(child(stage), { do: 'archive' })).toMatchObject({ status: 'refused' });
