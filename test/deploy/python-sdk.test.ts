@@ -1,8 +1,10 @@
 /** A program with the official Python SDK in strict validation, against the local runtime. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ReplyTool } from '#infra/local/model/script.ts';
 import { bash, lastTexts } from '#test/journeys/scripts.ts';
 import { startService, type Service } from '#test/journeys/service.ts';
+import { begin, roleOf, startAgent, wait } from '#test/journeys/teams.ts';
 import type { Script } from '#test/model/stand-in.ts';
 import { setup } from '#test/synth.ts';
 import { installPython, pythonOf } from './python.ts';
@@ -29,9 +31,25 @@ const grading: Script = (request) => {
   return { tools: [{ name: 'verdict', input }] };
 };
 
+/** Makes these calls, and quotes what comes next. */
+const first =
+  (...tools: readonly ReplyTool[]): Script =>
+  (request) =>
+    request.messages.length === 1 ? { tools } : { text: `I read: ${lastTexts(request).join(' ')}` };
+
+/** The agents of teams, by the names in their system prompts. */
+const TEAM: Readonly<Record<string, Script>> = {
+  Lead: first(begin('Ada', 'Ask.'), begin('Bob', 'Run.'), wait),
+  Ada: first({ name: 'weather', input: { place: 'Bern' } }),
+  Bob: first(bash('echo done')),
+  Chief: first(startAgent('Cleo', 'You are Cleo.', 'Count.'), { name: 'ask_advisor', input: { question: 'Why?' } }),
+  Cleo: () => ({ text: 'Three.' }),
+};
+
 const script: Script = (request, index) => {
   const isOfGrader = (request.tools ?? []).some((tool) => 'name' in tool && tool.name === 'verdict');
-  return (isOfGrader ? grading : obedient)(request, index);
+  const agent = TEAM[roleOf(request)] ?? obedient;
+  return (isOfGrader ? grading : agent)(request, index);
 };
 
 const installed = await installPython('anthropic').catch(
@@ -47,7 +65,7 @@ describe.skipIf(installed === false)('the Python SDK in strict validation', () =
   });
   afterAll(() => service?.close());
 
-  it('takes files, memory and skills into sessions and out of them, shows files in messages, and judges outcomes', async () => {
+  it('takes files, memory and skills into sessions and out of them, shows files in messages, judges outcomes, and follows teams', async () => {
     // An error that is thrown here is a failed test. Outside of a test it would be a file without tests.
     if (installed instanceof Error) throw installed;
     const { baseUrl, apiKey } = service.runtime;

@@ -1,4 +1,4 @@
-"""Files, memory, skills and outcomes through the official SDK, which refuses each response that is not as its types say."""
+"""Files, memory, skills, outcomes and teams through the official SDK, which refuses each response that is not as its types say."""
 
 import base64
 import json
@@ -156,9 +156,78 @@ def outcomes():
     assert last.result == "satisfied" and last.completed_at is not None
 
 
+WEATHER = {
+    "type": "custom",
+    "name": "weather",
+    "description": "Tells the weather of a place.",
+    "input_schema": {"type": "object", "properties": {"place": {"type": "string"}}},
+}
+
+
+def member(name, tools=TOOLS, **more):
+    return beta.agents.create(name=name, model="claude-opus-5", system=f"You are {name}.", tools=tools, **more)
+
+
+def one(events, type):
+    [found] = [event for event in events if event.type == type]
+    return found
+
+
+def coordinator():
+    asking = [{**TOOLS[0], "default_config": {"permission_policy": {"type": "always_ask"}}}]
+    listed = [member("Ada", [WEATHER]).id, member("Bob", asking).id]
+    session = session_of(member("Lead", multiagent={"type": "coordinator", "agents": listed}), [])
+    assert [of.name for of in session.agent.multiagent.agents] == ["Ada", "Bob"]
+    seen = follow(session, message({"type": "text", "text": "Go."}))
+    custom, asked = one(seen, "agent.custom_tool_use"), one(seen, "agent.tool_use")
+    assert set(seen[-1].stop_reason.event_ids) == {custom.id, asked.id}, seen[-1]
+    threads = {thread.agent.name: thread for thread in beta.sessions.threads.list(session.id)}
+    assert custom.session_thread_id == threads["Ada"].id and asked.session_thread_id == threads["Bob"].id
+    assert {thread.parent_thread_id for thread in threads.values()} == {None, threads["Lead"].id}
+    rain = [{"type": "text", "text": "rain"}]
+    answer = {"type": "user.custom_tool_result", "custom_tool_use_id": custom.id, "content": rain}
+    waiting = follow(session, answer)[-1].stop_reason
+    assert waiting.event_ids == [asked.id], waiting
+    seen = follow(session, {"type": "user.tool_confirmation", "tool_use_id": asked.id, "result": "allow"})
+    assert seen[-1].stop_reason.type == "end_turn" and "I read: done" in texts(seen, "agent.message"), seen
+    events = {name: list(thread_events(session, thread)) for name, thread in threads.items()}
+    assert texts(events["Ada"], "agent.message") == "I read: rain"
+    ends = [event for of in events.values() for event in of if event.type == "span.model_request_end"]
+    spent = sum(end.model_usage.output_tokens for end in ends)
+    assert beta.sessions.retrieve(session.id).usage.output_tokens == spent
+    ada = threads["Ada"]
+    with beta.sessions.threads.events.stream(ada.id, session_id=session.id) as stream:
+        archived = beta.sessions.threads.archive(ada.id, session_id=session.id)
+        assert archived.status == "terminated" and archived.archived_at is not None
+        assert [event.type for event in stream] == ["session.thread_status_terminated"]
+    assert beta.sessions.threads.retrieve(ada.id, session_id=session.id).status == "terminated"
+    beta.sessions.delete(session.id)
+
+
+def thread_events(session, thread):
+    return beta.sessions.threads.events.list(thread.id, session_id=session.id)
+
+
+def inline_agent_and_advisor():
+    advisor = {"type": "enabled", "model": "claude-opus-5"}
+    chief = member("Chief", multiagent={"type": "multiagent_20261001", "advisor": advisor})
+    assert chief.multiagent.subagents.inline_agents.type == "enabled"
+    session = session_of(chief, [])
+    seen = follow(session, message({"type": "text", "text": "Go."}))
+    names = [event.agent_name for event in seen if event.type == "session.thread_created"]
+    assert names == ["Cleo", "anthropic.advisor"], names
+    threads = {thread.agent.type: thread for thread in beta.sessions.threads.list(session.id)}
+    assert threads["inline"].agent.name == "Cleo" and threads["inline"].status == "idle"
+    assert threads["advisor"].agent.model == "claude-opus-5" and threads["advisor"].status == "terminated"
+    for thread in threads.values():
+        assert len(list(thread_events(session, thread))) > 5
+
+
 files()
 files_in_messages()
 memory()
 skills()
 outcomes()
+coordinator()
+inline_agent_and_advisor()
 print("done")
