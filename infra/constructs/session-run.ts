@@ -76,14 +76,14 @@ export class SessionRun extends Construct {
   /** For starting the executions that are missing. */
   grantRepair(repairer: EntryFunction): void {
     this.grantStart(repairer);
-    repairer.receive({}, { actions: ['states:ListExecutions'], on: [this.machine.stateMachineArn] });
+    repairer.receive({}, { actions: ['states:ListExecutions'], on: [this.#arn] });
   }
 
   /** A separate policy: the machine depends on the main policy of its role, which therefore cannot name the machine. */
   #allowStartNextRun(role: Role): void {
     const statement = new PolicyStatement({
       actions: ['states:StartExecution'],
-      resources: [this.machine.stateMachineArn],
+      resources: [this.#arn],
     });
     new Policy(this, 'StartNextRun', { statements: [statement], roles: [role] });
   }

@@ -80,6 +80,7 @@ describe('settings: each function gets exactly the environment variables that it
         'PROVISION_FUNCTION_NAME',
         proxy,
         'HANDS',
+        'RUN_STATE_MACHINE_ARN',
       ],
     ],
     ['provision', [records, content, ...sandbox, ...packages]],
@@ -147,7 +148,9 @@ describe('rights: each function may do exactly what the design says', () => {
       'harness',
       {
         log: append,
-        records: readWrite,
+        records: `dynamodb:BatchGetItem ${readWrite}`,
+        'records/index/scope': 'dynamodb:Query',
+        run: 'states:StartExecution',
         previews: 'dynamodb:GetItem dynamodb:PutItem',
         'content/sesn_*': objects,
         'content/blobs/*': 's3:GetObject',
@@ -321,7 +324,7 @@ describe('rights: each function may do exactly what the design says', () => {
     const rights: Record<string, string[]> = {};
     for (const { Action, Resource } of policies(held).flatMap(allowed)) {
       for (const resource of Resource.filter((one) => one !== '*')) {
-        const [id = ''] = belowPrefix(resource) ? ['secrets of vaults'] : mentions(resource);
+        const [id = ''] = partsOf(resource) ?? mentions(resource);
         const [, suffix = ''] = /"((?:\/[\w*.]+)+)"/.exec(JSON.stringify(resource)) ?? [];
         const name = `${names[id] ?? id}${suffix}`;
         rights[name] = [...(rights[name] ?? []), ...Action];
@@ -333,9 +336,11 @@ describe('rights: each function may do exactly what the design says', () => {
     return Object.fromEntries(named.map(([name, actions]) => [name, [...new Set(actions)].toSorted().join(' ')]));
   }
 
-  /** The secrets of vaults, which are created later, are named by a prefix. */
-  function belowPrefix(resource: unknown): boolean {
-    return /:secret:[\w-]+\/\*"/.test(JSON.stringify(resource));
+  /** What an ARN that is put together from parts names: secrets of vaults are created later, and the machine has a name. */
+  function partsOf(resource: unknown): readonly string[] | null {
+    const text = JSON.stringify(resource);
+    if (/:secret:[\w-]+\/\*"/.test(text)) return ['secrets of vaults'];
+    return /:stateMachine:[\w-]+"/.test(text) ? ['run'] : null;
   }
 
   function resourceNames(): Record<string, string> {
@@ -347,13 +352,12 @@ describe('rights: each function may do exactly what the design says', () => {
       VAULT_TABLE: 'vaults',
       AUDIT_TABLE: 'audit',
       MEMORY_TABLE: 'memory',
-      RUN_STATE_MACHINE_ARN: 'run',
       MODEL_API_KEY_SECRET_ARN: 'model key',
       FIRST_API_KEY_SECRET_ARN: 'first key',
       AUDIT_KEY_ARN: 'audit key',
       AUDIT_HEADS_BUCKET: 'audit heads',
     };
-    // Of the ARNs that a function may use, only that of the cluster's tasks is put together from parts.
+    // Of the other ARNs that a function may use, only that of the cluster's tasks is put together from parts.
     const byId: Record<string, string> = { 'AWS::Partition': 'tasks' };
     for (const [id, resource] of Object.entries(stack.template.Resources)) {
       if (resource.Type !== 'AWS::Lambda::Function') continue;
