@@ -11,7 +11,7 @@ import { WEATHER } from '#test/journeys/cases.ts';
 import { follow, type Follower } from '#test/journeys/follower.ts';
 import { bash, lastTexts } from '#test/journeys/scripts.ts';
 import { ofType, resultsInOrder, textOf, types, type Event } from '#test/journeys/service.ts';
-import { ADVISOR, begin, cast, goOn, startAgent, wait, type Cast } from '#test/journeys/teams.ts';
+import { ADVISOR, begin, cast, goOn, list, readReport, startAgent, wait, type Cast } from '#test/journeys/teams.ts';
 import { mcp, startMcpService, type McpService } from '#test/mcp/mcp-service.ts';
 
 type Multiagent = NonNullable<AgentCreateParams['multiagent']>;
@@ -377,6 +377,128 @@ describe('a session of many agents', () => {
     expect(playing.requests(ADVISOR)[0]?.tools ?? []).toEqual([]);
     expect(playing.requests(ADVISOR).map(last)).toEqual(['Which one?']);
     expect(playing.requests('Lead').map(last).at(-1)).toContain('Take c.');
+    follower.leave();
+  });
+
+  it('tells its agent what became of a child that failed, and goes on with its client while another works', async () => {
+    const held = gate();
+    const refusal: Reply = { error: { status: 400, type: 'invalid_request_error', message: 'no' } };
+    const playing = play({
+      Lead: [
+        { tools: [begin('Ada', 'Go.'), begin('Bob', 'Go.')] },
+        { text: 'I wait.' },
+        { tools: [list, readReport('sthr_none'), begin('Zoe', 'Go.'), wait] },
+        { text: 'Still here.' },
+      ],
+      Ada: [{ text: 'Ada is done.', ...held.hold }],
+      Bob: [refusal, refusal, refusal, refusal],
+    });
+    const follower = await sessionOf(coordinator(await agent('Ada'), await agent('Bob')));
+    const { session } = follower;
+    await service.send(session, 'Go.');
+    for (const _ of ['I wait', 'Bob', 'wait']) await follower.next('session.thread_status_idle');
+    await expect(beta.sessions.archive(session)).rejects.toMatchObject({ status: 400 });
+    await expect(beta.sessions.delete(session)).rejects.toMatchObject({ status: 400 });
+    await expect(beta.sessions.update(session, { agent: { tools: [] } })).rejects.toMatchObject({ status: 400 });
+    await service.send(session, 'Still there?');
+    await follower.next('session.thread_status_idle');
+    held.open();
+    await follower.idle();
+    const [, , third, fourth, fifth] = playing.requests('Lead').map(lastTexts);
+    expect(third?.at(-1)).toContain('Message of the agent "Bob"');
+    expect(third?.at(-1)).toContain('could not finish its work. The model provider refused the request (HTTP 400');
+    expect(fourth?.slice(0, 3)).toEqual([
+      expect.stringMatching(/"Bob", idle\n.*"Ada", running|"Ada", running\n.*"Bob", idle/),
+      'thread_id: there is no thread sthr_none in this session',
+      'agent: there is no agent named "Zoe": see list_agents',
+    ]);
+    expect(fourth?.at(-1)).toBe('Still there?');
+    expect(fifth?.at(-1)).toContain('Ada is done.');
+    // A session’s turn goes on when a child’s has ended.
+    const [, bobs = ''] = created(follower);
+    const retries = (events: readonly Event[]) => ofType(events, 'session.error').map((e) => e.error.retry_status.type);
+    expect(retries(await eventsOf(session, bobs)).at(-1)).toBe('exhausted');
+    expect(retries(follower.seen)).not.toContain('exhausted');
+    const running = told(follower).filter((one) => one.startsWith('session.status_'));
+    expect(running).toEqual(['session.status_running', 'session.status_idle']);
+    const tools = (playing.requests('Ada')[0]?.tools ?? []).map((tool) => 'name' in tool && tool.name);
+    expect(tools).toContain('bash');
+    expect(tools).not.toContain('send_to_agent');
+    follower.leave();
+  });
+
+  it('takes an interrupt with a message, two answers in one request, and the archive of a child that waits', async () => {
+    const slow: Reply = { text: ['never', ' heard'], hold: new Promise(() => undefined), holdBefore: 3 };
+    const both = { tools: [begin('Ada', 'Go.'), begin('Bob', 'Go.'), wait] };
+    const playing = play({
+      Lead: [both, { text: 'Now.' }, both],
+      Ada: [slow, { tools: [bash('echo a')] }],
+      Bob: [slow, { tools: [bash('echo b')] }],
+    });
+    const team = [await agent('Ada', { tools: ASKING }), await agent('Bob', { tools: ASKING })];
+    const follower = await sessionOf(coordinator(...team));
+    const { session } = follower;
+    await service.send(session, 'Go.');
+    await Promise.all([playing.asked('Ada'), playing.asked('Bob')]);
+    await follower.next('session.thread_status_idle');
+    const message = { type: 'user.message' as const, content: [{ type: 'text' as const, text: 'Now?' }] };
+    await send(session, { type: 'user.interrupt' }, message);
+    for (const _ of ['interrupted', 'answered']) await follower.idle();
+    const [, second] = playing.requests('Lead').map(lastTexts);
+    const interrupted = expect.stringContaining('The user interrupted this agent before it had finished.');
+    expect(second?.slice(-3)).toEqual([interrupted, interrupted, 'Now?']);
+
+    await service.send(session, 'Again.');
+    const { stop_reason: stop } = await follower.idle();
+    const [first = '', other = ''] = stop.type === 'requires_action' ? stop.event_ids : [];
+    const confirmation = { type: 'user.tool_confirmation' as const };
+    await send(
+      session,
+      { ...confirmation, tool_use_id: first, result: 'allow' },
+      { ...confirmation, tool_use_id: other, result: 'deny', deny_message: 'no way' },
+    );
+    expect((await follower.idle()).stop_reason).toEqual({ type: 'end_turn' });
+    const heard = [...playing.requests('Ada'), ...playing.requests('Bob')].map(last);
+    expect(heard.filter((text) => /^[ab]$/.test(text))).toHaveLength(1);
+    expect(heard.filter((text) => text.endsWith('They said: no way'))).toHaveLength(1);
+
+    const next = play({ Lead: [{ tools: [begin('Ada', 'Ask.'), wait] }], Ada: [{ tools: [bash('echo a')] }] });
+    await service.send(session, 'Once more.');
+    await follower.idle();
+    told(follower);
+    const waiting = created(follower).at(-1) ?? '';
+    await beta.sessions.threads.archive(waiting, { session_id: session });
+    await follower.idle();
+    expect(told(follower).slice(0, 4)).toEqual([
+      'session.thread_status_terminated Ada',
+      'agent.thread_message_received Ada',
+      'session.status_running',
+      'session.thread_status_running',
+    ]);
+    expect(next.requests('Lead').map(last).at(-1)).toContain('This agent was archived before it had finished.');
+    follower.leave();
+  });
+
+  it('is judged by its outcome when its children have reported', async () => {
+    play({
+      Lead: [{ tools: [begin('Ada', 'Write.')] }, { text: 'I wait.' }, { text: 'Ada has written.' }],
+      Ada: [{ tools: [bash('echo x > /mnt/session/outputs/r.md')] }, { text: 'I have written.' }],
+      // The grader.
+      [ADVISOR]: [{ tools: [{ name: 'verdict', input: { result: 'satisfied', explanation: 'Yes.' } }] }],
+    });
+    const follower = await sessionOf(coordinator(await agent('Ada')));
+    const rubric = { type: 'text' as const, content: 'It is written.' };
+    await send(follower.session, { type: 'user.define_outcome', description: 'A report.', rubric });
+    await follower.idle();
+    const seen = told(follower);
+    expect(seen.filter((one) => one.startsWith('span.outcome_evaluation') || one.endsWith('received Ada'))).toEqual([
+      'agent.thread_message_received Ada',
+      'span.outcome_evaluation_start',
+      'span.outcome_evaluation_ongoing',
+      'span.outcome_evaluation_end',
+    ]);
+    const { outcome_evaluations } = await beta.sessions.retrieve(follower.session);
+    expect(outcome_evaluations).toMatchObject([{ result: 'satisfied' }]);
     follower.leave();
   });
 

@@ -54,3 +54,5 @@ export const startAgent = (name: string, instructions: string, message: string):
   name: 'start_new_agent',
   input: { name, instructions, message },
 });
+export const list: ReplyTool = { name: 'list_agents', input: {} };
+export const readReport = (thread_id: string): ReplyTool => ({ name: 'read_report', input: { thread_id } });

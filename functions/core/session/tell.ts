@@ -53,8 +53,10 @@ function copyOf(entry: Entry, { thread }: SessionState): readonly Entry[] {
     case 'session.thread_status_idle':
     case 'session.thread_status_rescheduled':
     case 'session.thread_status_terminated':
-    case 'session.error':
       return [event(told)];
+    // For clients, an exhausted error in the session's stream ends the turn of the session. The child's report says it.
+    case 'session.error':
+      return told.error.retry_status.type === 'exhausted' ? [] : [event(told)];
     case 'agent.tool_use':
     case 'agent.mcp_tool_use':
       return told.evaluated_permission === 'ask' ? [event({ ...told, session_thread_id: thread })] : [];

@@ -126,8 +126,10 @@ function copyOf(event: SessionEvent, thread: ThreadId): SessionEvent | null {
       return { ...event, session_thread_id: thread };
     case 'user.interrupt':
       return event.session_thread_id === undefined ? null : event;
+    case 'session.error':
+      return event.error.retry_status.type === 'exhausted' ? null : event;
     default:
-      return event.type.startsWith('session.thread_status_') || event.type === 'session.error' ? event : null;
+      return event.type.startsWith('session.thread_status_') ? event : null;
   }
 }
 
