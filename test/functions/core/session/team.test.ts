@@ -6,6 +6,7 @@ import { Fault } from '#core/ports/errors.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { sessionUsage } from '#core/session/usage.ts';
 import { sessionStatus } from '#core/session/waiting.ts';
+import { rosterOf } from '#core/tools/roster.ts';
 import { KEY, answer, FULL, outline, says } from '#test/functions/core/given.ts';
 import { outcome, verdict } from '#test/functions/core/outcomes.ts';
 import {
@@ -115,6 +116,42 @@ describe('a delegation', () => {
     expect(request).toContain(`has begun to work in thread ${child(stage)}`);
     expect(request).toContain('All is well.');
     expect(request).toContain('\\"ann\\"');
+  });
+
+  const inline = ['start_new_agent', { name: 'cleo', instructions: 'You are cleo.', message: 'Count.' }] as const;
+  it.each([
+    { of: 'a listed agent', asked: [asks('ann', 'Read a.'), asks('ann', 'Read b.')], begun: 2 },
+    { of: 'a listed agent, beside another', asked: [asks('ann'), asks('bob'), asks('ann', 'And b.')], begun: 2 },
+    { of: 'an agent that the model defines twice', asked: [inline, inline], begun: 2 },
+  ])('has the same bytes before its task as others of its definition, for the cache: $of', async ({ asked, begun }) => {
+    const { multiagent: _listed, ...agent } = COORDINATOR;
+    const multiagent = {
+      type: 'multiagent_20261001',
+      subagents: {
+        type: 'enabled',
+        inline_agents: { type: 'enabled' },
+        predefined_agents: rosterOf(COORDINATOR).agents.map((member) => member.agent),
+      },
+      workflows: { type: 'disabled' },
+      advisor: { type: 'disabled' },
+    } as const;
+    const stage = await createTeamStage([says('hi')], { agent: { ...agent, multiagent } });
+    await stage.says(PRIMARY, calls(...asked));
+    const prefixes = new Map<string, string[]>();
+    for (const thread of stage.children()) {
+      await stage.says(thread, calls(['bash']));
+      for (const { request } of stage.requests.filter((made) => made.thread === thread)) {
+        const { messages: _messages, ...prefix } = request;
+        const { agentName } = await stage.state(thread);
+        prefixes.set(agentName, [...(prefixes.get(agentName) ?? []), JSON.stringify(prefix)]);
+      }
+    }
+    const [same = []] = prefixes.values();
+    expect(same).toHaveLength(begun);
+    expect(new Set(same).size).toBe(1);
+    expect(same[0]).toMatch(/"model":.*cache_control/);
+    // Other definitions have other prefixes.
+    expect(new Set([...prefixes.values()].flat()).size).toBe(prefixes.size);
   });
 
   it('of a 26th child at once is an answer to the model', async () => {
