@@ -19,6 +19,7 @@ import { policy } from './policy.ts';
 import { processor } from './processor.ts';
 import { resume } from './resume.ts';
 import { streams } from './streams.ts';
+import { threads } from './threads.ts';
 
 const dim = process.stderr.isTTY ? (text: string) => `\u001b[2m${text}\u001b[22m` : (text: string) => text;
 const progress = (text: string) => void process.stderr.write(`${dim(`  ${text}`)}\n`);
@@ -42,6 +43,7 @@ const OF_SERVICE = {
   Interrupts: interrupts,
   Load: load,
   Files: files,
+  Threads: threads,
   'MCP calls': mcp,
   Cost: cost,
   Bundles: bundles,

@@ -16,12 +16,17 @@ export async function useOf({ runtime }: Service, work: () => Promise<void>): Pr
   await settled(runtime);
   const after = runtime.use();
   return {
-    ...ofCalls(runtime.faults.trace().filter((call) => ON_PATH.includes(call.function))),
+    ...ofCalls(callsOnPath(runtime)),
     transitions: after.transitions - before.transitions,
     requests: after.requests - before.requests,
     invocations: functions(after, 'invocations') - functions(before, 'invocations'),
     gbSeconds: functions(after, 'gbSeconds') - functions(before, 'gbSeconds'),
   };
+}
+
+/** The AWS calls on the path of a turn since the last `disarm`. */
+export function callsOnPath({ faults }: Service['runtime']): readonly TracedCall[] {
+  return faults.trace().filter((call) => ON_PATH.includes(call.function));
 }
 
 type OfCalls = Pick<Used, 'writeUnits' | 'readUnits' | 's3Writes' | 's3Reads' | 'secretCalls' | 'kmsCalls'>;
@@ -58,8 +63,8 @@ export async function settled(runtime: Service['runtime']): Promise<void> {
   }
 }
 
-function seen({ use, faults }: Service['runtime']): number {
-  const calls = faults.trace().filter((call) => ON_PATH.includes(call.function));
+function seen(runtime: Service['runtime']): number {
+  const calls = callsOnPath(runtime);
   const answered = calls.filter(({ doneMs }) => doneMs !== null).length;
-  return use().transitions + functions(use(), 'gbSeconds') + calls.length + answered;
+  return runtime.use().transitions + functions(runtime.use(), 'gbSeconds') + calls.length + answered;
 }

@@ -19,6 +19,8 @@ export interface TracedCall {
   readonly atMs: number;
   /** When it was answered; null while it is not. */
   doneMs: number | null;
+  /** The HTTP status of its answer; null while it is not answered. */
+  status: number | null;
   /** The DynamoDB capacity that it consumed; null for other calls, and until it is answered. */
   consumed: Consumed | null;
 }
@@ -135,6 +137,7 @@ async function answer(armed: Armed, controls: Controls, { request, pass }: Call)
   if (delayMs !== undefined) await sleep(delayMs);
   const { consumed, ...response } = throttled(armed, request, call.call) ?? (await measured(request, pass));
   call.doneMs = nowMs();
+  call.status = response.status;
   call.consumed = consumed ?? null;
   if (kill !== undefined) await fire(kill, request, controls);
   return response;
@@ -155,6 +158,7 @@ function traceCall(request: AwsRequest, controls: Controls): TracedCall {
     call: `${request.service}:${request.operation}`,
     atMs: nowMs(),
     doneMs: null,
+    status: null,
     consumed: null,
   };
 }
