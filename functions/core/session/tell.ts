@@ -150,9 +150,11 @@ function hearing(state: SessionState, told: Told, stamp: Stamp): readonly Entry[
 
 /** A report wakes the primary thread; otherwise the session may rest, or wait for less than before. */
 function afterHearing(before: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
-  // The session runs on when the child that ran wakes the primary thread.
-  if (!isActive(now) && blockedCalls(now).length === 0 && hasInput(now))
-    return [...sessionRunning(before, stamp), threadRunning(now, stamp)];
+  if (!isActive(now) && blockedCalls(now).length === 0 && hasInput(now)) {
+    // The session runs on when it did before, or when the child has begun to run in this append.
+    const begun = sessionStatus(now) === 'running' ? [] : sessionRunning(before, stamp);
+    return [...begun, threadRunning(now, stamp)];
+  }
   const waitsForLess = awaitedCalls(now).length < awaitedCalls(before).length;
   const rests = sessionStatus(now) === 'idle' && (sessionStatus(before) !== 'idle' || waitsForLess);
   return rests ? sessionIdle(now, stamp) : sessionRescheduled(before, now, stamp);

@@ -635,6 +635,19 @@ describe('the statuses of the session', () => {
     expect(statuses(stage)).toEqual(['running', 'rescheduled']);
   });
 
+  it('say `running` once when one request wakes a child and the primary thread', async () => {
+    const stage = await createTeamStage([says('hi')]);
+    await stage.says(PRIMARY, calls(asks('ann'), ['weather']));
+    await stage.send([says('more')]);
+    await stage.says(child(stage), calls(['weather']));
+    expect(sessionStatus(await stage.state())).toBe('idle');
+    const [own = expect.fail()] = (await stage.state()).calls;
+    const [childs = expect.fail()] = (await stage.state(child(stage))).calls;
+    await stage.send([told(own.id), told(childs.id)]);
+    expect(statuses(stage)).toEqual(['running', 'idle', 'running']);
+    for (const thread of stage.threads) expect((await stage.state(thread)).status).toBe('running');
+  });
+
   it('are one running and one idle for the work of all', async () => {
     const stage = await team('ann', 'bob');
     await stage.says(child(stage), text('One.'));
