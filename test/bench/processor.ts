@@ -34,6 +34,8 @@ export async function processor(service: Service, progress: (text: string) => vo
   const each = (name: string) => ms(((after[name] ?? 0) - (before[name] ?? 0)) / TURNS);
   const memory = process.memoryUsage.rss();
   await Promise.all(Array.from({ length: SESSIONS }, () => oneTurn(service)));
+  // The streams of this bench last longer than those of `npm start`.
+  await service.runtime.faults.kill('stream');
   await sleep(RESTED_MS);
   const rested = process.memoryUsage.rss();
   progress(`memory after ${SESSIONS} sessions`);
