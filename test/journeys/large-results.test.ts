@@ -88,7 +88,7 @@ describe('a large result of an MCP tool', () => {
     expect(again).toContain('15001:here is the needle');
   });
 
-  it('costs one read of the log once, and nothing for a call beside it', async () => {
+  it('costs two reads of the log once, and nothing for a call beside it', async () => {
     const id = await session();
     const command = async () => {
       service.runtime.faults.disarm();
@@ -104,7 +104,8 @@ describe('a large result of an MCP tool', () => {
     const giving = await command();
     const after = await command();
     expect(after).toEqual(before);
-    // The result is in the bucket, and the log's item names it.
-    expect(giving.toSorted()).toEqual([...before, 'dynamodb:Query', 's3:GetObject'].toSorted());
+    // The state is read again, because another thread's call may give newer contents; the result is in the bucket, and
+    // the log's item names it.
+    expect(giving.toSorted()).toEqual([...before, 'dynamodb:Query', 'dynamodb:Query', 's3:GetObject'].toSorted());
   });
 });
