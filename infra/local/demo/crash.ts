@@ -6,12 +6,8 @@ import { seconds } from '../terminal.ts';
 import type { EventLine } from './event-line.ts';
 import type { Arrival } from './session.ts';
 
-export interface Call {
-  /** Entry name of the function that made the call. */
-  readonly by: string;
-  /** `dynamodb:PutItem` */
-  readonly name: string;
-}
+/** `by` is the entry name of the function that made it; `dynamodb:PutItem` is a name. */
+export type Call = Readonly<Record<'by' | 'name', string>>;
 
 /**
  * The harness is killed at the worst moment: the model has answered, and the harness has not saved that. It is the second

@@ -3,10 +3,9 @@ import { clip, seconds, type Terminal } from '../terminal.ts';
 import type { Arrival, SessionEvent } from './session.ts';
 
 const STYLES = { user: 'cyan', agent: 'white', tool: 'yellow', service: 'dim', good: 'green', bad: 'red' } as const;
-type Tone = keyof typeof STYLES;
 
 /** Who did what; `tookMs` is how long the thing took that this event ends. */
-export type EventLine = readonly [tone: Tone, actor: string, text: string, tookMs?: number | null];
+export type EventLine = readonly [tone: keyof typeof STYLES, actor: string, text: string, tookMs?: number | null];
 
 /** `  1.23 s  agent    I write a program …  0.40 s`, never wider than the screen. */
 export function showLine(terminal: Terminal, [tone, actor, text, tookMs = null]: EventLine, atMs: number): void {

@@ -1,6 +1,5 @@
 /** `npm run demo`: the whole service, once, with one session in it. */
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -45,21 +44,16 @@ export function readDemoOptions(args: readonly string[]) {
   return { ...values, sandbox: values.sandbox === undefined ? null : readSandbox(values.sandbox) };
 }
 
-interface Demo {
-  readonly options: ReturnType<typeof readDemoOptions>;
-  readonly terminal: Terminal;
-  readonly data: string;
-  readonly stopping: AbortSignal;
-}
+type Options = ReturnType<typeof readDemoOptions>;
 
 /** A demo that finished or was told to stop leaves nothing behind; the logs of one that failed stay. */
 async function main(args: readonly string[]): Promise<void> {
   const options = readDemoOptions(args);
   if (options.help) return void process.stdout.write(USAGE);
   const terminal = openTerminal(process.stdout);
-  const data = await mkdtemp(join(tmpdir(), 'brainstem-demo-'));
+  const data = mkdtempSync(join(tmpdir(), 'brainstem-demo-'));
   const stopping = stopSignal();
-  const failure = await runDemo({ options, terminal, data, stopping }).catch(messageOf);
+  const failure = await runDemo(options, terminal, data, stopping).catch(messageOf);
   terminal.done();
   if (stopping.aborted) process.exitCode = 130;
   else if (failure !== null) {
@@ -68,11 +62,11 @@ async function main(args: readonly string[]): Promise<void> {
     const logs = join(data, 'logs');
     if (existsSync(logs)) return terminal.line(`The logs of every function are in ${logs}.`);
   }
-  await rm(data, { recursive: true, force: true });
+  rmSync(data, { recursive: true, force: true });
 }
 
 /** Returns a sentence about what went wrong with the session, or null. */
-async function runDemo({ options, terminal, data, stopping }: Demo): Promise<string | null> {
+async function runDemo(options: Options, terminal: Terminal, data: string, stopping: AbortSignal) {
   const { line, paint, wait } = terminal;
   const show = (shown: EventLine, atMs: number) => showLine(terminal, shown, atMs);
   const calls = watchCalls(options.crash ? show : null);
@@ -109,7 +103,7 @@ async function runDemo({ options, terminal, data, stopping }: Demo): Promise<str
     const answer = arrivals.findLast(({ event }) => event.type === 'agent.message')?.event;
     if (answer !== undefined && 'content' in answer) line(`\n${clean(textOf(answer))}`);
     const rows = summarize(arrivals, calls.made.slice(before));
-    line(`\n${rows.map(([name, value]) => `${paint('dim', name.padStart(14))}  ${value}\n`).join('')}`);
+    line(`\n${rows.map(([name = '', value]) => `${paint('dim', name.padStart(14))}  ${value}\n`).join('')}`);
     const crash = calls.describeCrash(arrivals.at(-1)?.atMs ?? 0);
     if (crash !== null) line(crash);
     const failure = judge(arrivals) ?? (options.crash && crash === null ? 'The harness was not killed.' : null);

@@ -39,10 +39,7 @@ function saysSum(event: Parameters<typeof textOf>[0]): boolean {
 const FIRST_TOKEN: ReadonlySet<string> = new Set(['event_start', 'event_delta', 'agent.message', 'agent.tool_use']);
 
 /** Names and values. Turns are the model requests that were answered. */
-export function summarize(
-  arrivals: readonly Arrival[],
-  calls: readonly Call[],
-): readonly (readonly [string, string])[] {
+export function summarize(arrivals: readonly Arrival[], calls: readonly Call[]): readonly string[][] {
   const count = (is: (event: SessionEvent) => boolean | null) => arrivals.filter(({ event }) => is(event)).length;
   const lost = count((event) => event.type === 'span.model_request_end' && event.is_error);
   const firstToken = arrivals.find(({ event }) => FIRST_TOKEN.has(event.type));

@@ -13,7 +13,6 @@ export interface Arrival {
 interface SessionOptions {
   readonly model: string;
   readonly message: string;
-  /** Previews show the first token before the message is complete. */
   readonly previews: boolean;
   readonly signal: AbortSignal;
 }
