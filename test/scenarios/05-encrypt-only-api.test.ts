@@ -39,6 +39,8 @@ describe.each(OAuthTokens.options)(
           return pass(request);
         },
       });
+      // What the start says of the machine is no denial.
+      denied.length = 0;
       const api = template.functions.find((part) => serviceOf(part) === 'api') ?? expect.fail('the API has a function');
       const caller = { functionName: api.name, roleArn: api.roleArn, worker: 'worker-1' };
       const credentials = aws.endpoint.credentialsFor(caller);
