@@ -1,5 +1,6 @@
 import { ChildProcess } from 'node:child_process';
 import { AGENT_USER, AS_AGENT, SERVER_USER } from '../functions/contract/hands.ts';
+import type { Settings } from './settings.ts';
 
 /** What every function of `node:child_process` that does not block hands to the method that starts a program. */
 interface Start {
@@ -15,11 +16,10 @@ interface Start {
  *
  * It comes after everything that the agent must not touch: the server's socket and the file of finished calls.
  *
- * @param given stands before each command, in place of a change of the user
+ * `asAgent` stands before each command, in place of a change of the user.
  */
-export function actAsAgent(given: readonly string[] | null): void {
-  const isServer = process.getuid?.() === SERVER_USER;
-  const [launcher, ...options] = given ?? (isServer ? AS_AGENT : []);
+export function actAsAgent({ asAgent, changesUser }: Pick<Settings, 'asAgent' | 'changesUser'>): void {
+  const [launcher, ...options] = asAgent ?? (changesUser ? AS_AGENT : []);
   if (launcher !== undefined) {
     const programs = ChildProcess.prototype as unknown as { spawn: (start: Start) => number };
     const { spawn } = programs;
@@ -27,9 +27,12 @@ export function actAsAgent(given: readonly string[] | null): void {
       return spawn.call(this, { ...start, file: launcher, args: [launcher, ...options, file, ...args.slice(1)] });
     };
   }
-  if (!isServer) return;
+  if (!changesUser) return;
+  isOtherUser = true;
   become(AGENT_USER);
 }
+
+let isOtherUser = false;
 
 /**
  * Does something with the rights of the server: what it makes, the agent can read and not change. Only for places where
@@ -37,7 +40,7 @@ export function actAsAgent(given: readonly string[] | null): void {
  * is begun meanwhile. Where the server is no other user, the agent could do the same.
  */
 export function asServer<T>(work: () => T): T {
-  if (process.getuid?.() !== SERVER_USER) return work();
+  if (!isOtherUser) return work();
   become(SERVER_USER);
   try {
     return work();

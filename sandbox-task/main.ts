@@ -65,7 +65,7 @@ async function start(settings: Settings): Promise<void> {
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
   await listen(server, settings.listen);
-  actAsAgent(settings.asAgent);
+  actAsAgent(settings);
   logLine('INFO', 'listening', { address: server.address() });
 }
 

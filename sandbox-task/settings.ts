@@ -15,6 +15,8 @@ export interface Settings {
   readonly archive: string | null;
   /** Stands before each command that the server starts; null where the user of commands is changed, if anything is. */
   readonly asAgent: readonly string[] | null;
+  /** Whether the server is another user than the agent. On a machine without walls any user may have its number. */
+  readonly changesUser: boolean;
   readonly listen: { readonly path: string } | { readonly host: string; readonly port: number };
 }
 
@@ -29,13 +31,15 @@ export function settingsFrom(environment: Readonly<Record<string, string | undef
     throw new SettingError(problemsOf(parsed.error));
   }
   const { SANDBOX_TOKEN_SHA256, SANDBOX_WORKDIR, SANDBOX_IDLE_SECONDS, SANDBOX_LISTEN } = parsed.data;
-  const { SANDBOX_PACKAGES: archive = null, PACKAGES_DIR: dir, SANDBOX_MNT: mnt, SANDBOX_AS_AGENT } = parsed.data;
+  const { SANDBOX_PACKAGES: archive = null, PACKAGES_DIR: dir, SANDBOX_MNT: mnt } = parsed.data;
+  const { SANDBOX_AS_AGENT, SANDBOX_CHANGES_USER } = parsed.data;
   return {
     tokenSha256: SANDBOX_TOKEN_SHA256,
     places: { workdir: resolve(SANDBOX_WORKDIR), mnt: resolve(mnt), packagesDir: archive === null ? null : dir },
     idleMs: Math.min(SANDBOX_IDLE_SECONDS * 1000, MAX_TIMER_MS),
     archive,
     asAgent: SANDBOX_AS_AGENT === undefined ? null : launcherFrom(SANDBOX_AS_AGENT),
+    changesUser: SANDBOX_CHANGES_USER !== undefined,
     listen: addressFrom(SANDBOX_LISTEN),
   };
 }

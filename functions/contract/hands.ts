@@ -48,7 +48,7 @@ export const SERVER_USER = 1001;
 export const START_SERVER: readonly string[] = [
   ...['setpriv', `--reuid=${SERVER_USER}`, `--regid=${SERVER_USER}`, '--clear-groups'],
   ...['--bounding-set=-all,+setuid,+setgid', '--inh-caps=-all,+setuid,+setgid', '--ambient-caps=+setuid,+setgid', '--'],
-  ...['node', '--disable-sigusr1', '/opt/brainstem/server.mjs'],
+  ...['env', 'SANDBOX_CHANGES_USER=yes', 'node', '--disable-sigusr1', '/opt/brainstem/server.mjs'],
 ];
 
 /** Stands before a command that the server starts: the program runs as the agent, and neither it nor its children get more. */
@@ -291,6 +291,8 @@ export const SandboxVariables = z.object({
    * commands away from itself in another way than by their user.
    */
   SANDBOX_AS_AGENT: z.string().optional(),
+  /** Set where START_SERVER has made the server a user of its own, which starts programs as the agent. */
+  SANDBOX_CHANGES_USER: z.literal('yes').optional(),
   /** `host:port`, or the path of a Unix socket where the task has no network of its own. */
   SANDBOX_LISTEN: z.string().default(`0.0.0.0:${SANDBOX_PORT}`),
 });

@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ChangesResponse } from '#contract/hands.ts';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { ChangesResponse, SERVER_USER } from '#contract/hands.ts';
 import { settingsFrom } from '../../sandbox-task/settings.ts';
 import { callOf, execute, send, spawnSandbox, TOKEN_SHA256, withToken } from './running-sandbox.ts';
 
@@ -60,9 +60,23 @@ test('the sandbox server’s defaults are the task’s port, its workspace and f
     idleMs: 300_000,
     archive: null,
     asAgent: null,
+    changesUser: false,
     listen: { host: '0.0.0.0', port: 8080 },
   });
 });
+
+test.skipIf(!inject('hasBubblewrap'))(
+  'a user of this machine with the number that the server has on Fargate runs commands as itself',
+  async () => {
+    const identity = ['--unshare-user', '--uid', String(SERVER_USER), '--gid', String(SERVER_USER)];
+    const sandbox = spawnWith(
+      {},
+      { before: ['bwrap', '--die-with-parent', '--unshare-pid', '--dev-bind', '/', '/', ...identity, '--'] },
+    );
+    const answered = await execute(await sandbox.listening(), callOf('bash', { command: 'id -u' }));
+    expect(answered).toMatchObject({ output: String(SERVER_USER), isError: false });
+  },
+);
 
 test('SIGTERM lets a running command finish, refuses new calls and answers known ones', async () => {
   const sandbox = spawnWith();

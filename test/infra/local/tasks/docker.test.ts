@@ -29,7 +29,7 @@ test('a Docker sandbox begins as the task definition says, with what its command
   expect(line).toContain('--cap-drop ALL --cap-add SETUID --cap-add SETGID --cap-add SETPCAP --cap-add KILL');
   expect(line).toContain('--user 0:0');
   expect(line).toMatch(
-    / brainstem-sandbox:0a1b setpriv --reuid=1001 .* node --disable-sigusr1 \/opt\/brainstem\/server.mjs$/,
+    / brainstem-sandbox:0a1b setpriv --reuid=1001 .* env SANDBOX_CHANGES_USER=yes node --disable-sigusr1 \/opt\/brainstem\/server.mjs$/,
   );
 });
 
