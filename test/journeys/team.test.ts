@@ -38,6 +38,16 @@ function gate() {
   return { hold: { hold: promise }, open: () => resolve() };
 }
 
+/** The agent answers, and nothing is left to do. */
+const LAST_ANSWER = [
+  'span.model_request_start',
+  'agent.message',
+  'span.model_request_end',
+  'session.thread_status_idle',
+  'session.usage',
+  'session.status_idle',
+];
+
 describe('a session of many agents', () => {
   let service: McpService;
   let beta: Anthropic['beta'];
@@ -179,12 +189,7 @@ describe('a session of many agents', () => {
       'session.thread_status_idle Ada',
       'agent.thread_message_received Ada',
       'session.thread_status_running',
-      'span.model_request_start',
-      'agent.message',
-      'span.model_request_end',
-      'session.thread_status_idle',
-      'session.usage',
-      'session.status_idle',
+      ...LAST_ANSWER,
     ]);
 
     // A file of one is found by the other, and a directory that one changes to is its own.
@@ -283,12 +288,7 @@ describe('a session of many agents', () => {
       'session.thread_status_idle Ada',
       'agent.thread_message_received Ada',
       'session.thread_status_running',
-      'span.model_request_start',
-      'agent.message',
-      'span.model_request_end',
-      'session.thread_status_idle',
-      'session.usage',
-      'session.status_idle',
+      ...LAST_ANSWER,
     ]);
     const confirmation: Answer = { type: 'user.tool_confirmation', tool_use_id: asked?.id ?? '', result: 'allow' };
     await send(session, echoing(confirmation, bobs));

@@ -30,7 +30,8 @@ import {
   type ReferenceCall,
 } from '#test/functions/core/reference.ts';
 import { outcome, verdict } from '#test/functions/core/outcomes.ts';
-import { createStage, type Execution, type Fate, type Stage } from '#test/functions/core/stage.ts';
+import type { Fate } from '#test/functions/core/actors.ts';
+import { createStage, type Execution, type Stage } from '#test/functions/core/stage.ts';
 
 /** `of` picks one of the latest calls, or of the live executions. */
 export type Said =

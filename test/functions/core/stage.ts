@@ -7,7 +7,7 @@ import { setImmediate as settled } from 'node:timers/promises';
 import type { SessionState } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { SessionAgent } from '#contract/agents.ts';
-import { EnvironmentId, WorkspaceId, type EventId } from '#contract/ids.ts';
+import { type EventId } from '#contract/ids.ts';
 import type { AssignedCall, HandOutcome, RunState } from '#contract/run.ts';
 import { refusalOf } from '#test/model/check-request.ts';
 import { Fault } from '#core/ports/errors.ts';
@@ -20,8 +20,6 @@ import type { ModelAnswer, ModelRequest } from '#core/ports/model.ts';
 import type { Append, Head, SessionLog } from '#core/ports/session-log.ts';
 import { change } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
-import { createSession } from '#core/session/create.ts';
-import { fold } from '#core/session/evolve.ts';
 import { outcomeChanges, viewOutcome, type OutcomeChange } from '#core/session/outcomes.ts';
 import { repair } from '#core/session/repair.ts';
 import { endWait, send } from '#core/session/send.ts';
@@ -39,40 +37,26 @@ import {
   NO_OUTPUTS,
   NO_TEAM,
 } from '#test/functions/core/given.ts';
+import {
+  type Actor,
+  afterDeath,
+  afterTurn,
+  beginLog,
+  type Fate,
+  Killed,
+  modelFor,
+  readsOf,
+  type RunningTurn,
+  SECOND_MS,
+} from '#test/functions/core/actors.ts';
 import { judged, LISTING, SERVED, TROUBLE } from '#test/functions/core/served.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
 
-/** When an actor dies: at its next append, before or after it takes effect. */
-export type Fate = 'lives' | 'dies before' | 'dies after';
-
-class Killed extends Error {}
-
 /** One of the run's executions, or a second delivery of one. */
-export interface Execution {
+export interface Execution extends RunningTurn {
   readonly id: number;
-  readonly run: number;
-  /** The input of its next turn. */
-  input: RunState;
-  at: 'turn' | 'asking' | 'hands' | 'harvest' | 'over';
-  /** Calls that hands are making, and the outcomes of the others. */
-  hands: readonly AssignedCall[];
-  outcomes: readonly HandOutcome[];
-  asking: Asking | null;
 }
-
-interface Asking {
-  readonly actor: Actor;
-  readonly request: ModelRequest;
-  readonly answer: (answer: ModelAnswer) => void;
-  readonly fail: (error: Error) => void;
-}
-
-interface Actor {
-  fate: Fate | 'dead';
-}
-
-const SECOND_MS = 1000;
 
 /**
  * `bash` is executed by a hand, `read` has to be confirmed, `weather` is answered by the client; `find` of the tracker
@@ -112,34 +96,14 @@ export async function createStage(initial: readonly EventInput[]) {
   let seconds: (() => void)[] = [];
   let count = 0;
 
-  const created = createSession(
-    { agent: TOOLED.id, environment_id: EnvironmentId.parse('env_1'), initial_events: [...initial] as never },
-    {
-      workspace: WorkspaceId.parse('wrkspc_1'),
-      session: KEY.session,
-      agent: TOOLED,
-      environment: EnvironmentId.parse('env_1'),
-      contents: null,
-      guides: {},
-    },
-    stamp,
-  );
-  if (created.status === 'refused') throw new TypeError(created.message);
-  log.create(KEY, fold(null, created.first.entries), created.first.entries);
-  let row = rowOf(created.first.state);
+  const begun = beginLog(log, stamp, TOOLED, initial);
+  let row = rowOf(begun);
   /** What the item beside the row was told. */
   const outcomes = new Map<number, OutcomeChange>();
 
   function portFor(actor: Actor): SessionLog {
-    const alive = <Value>(value: Promise<Value>) => {
-      if (actor.fate === 'dead') throw new Killed();
-      return value;
-    };
     return {
-      head: async (key) => alive(log.head(key)),
-      read: async (key, from) => alive(log.read(key, from)),
-      slice: async (key, from) => alive(log.slice(key, from)),
-      entryAt: async (key, position) => alive(log.entryAt(key, position)),
+      ...readsOf(log, actor),
       append: async (append) => {
         if (actor.fate === 'dies before') actor.fate = 'dead';
         if (actor.fate === 'dead') throw new Killed();
@@ -197,13 +161,7 @@ export async function createStage(initial: readonly EventInput[]) {
       ...NO_OUTPUTS,
       ...NO_TEAM,
       hands: HANDS,
-      model: {
-        ask: (request, _listener, signal) =>
-          new Promise((resolve, reject) => {
-            signal.addEventListener('abort', () => reject(new Fault('model_unreachable', 'cut off')));
-            execution.asking = { actor, request, answer: resolve, fail: reject };
-          }),
-      },
+      model: modelFor(actor, execution),
       warming: { warm: async () => undefined },
       sha256: NO_MCP.sha256,
       mcp: { list: async () => [LISTING], judge: async (_key, calls) => judged(calls) },
@@ -215,23 +173,12 @@ export async function createStage(initial: readonly EventInput[]) {
     };
   }
 
-  /** The end of a turn, as Step Functions sees it: a state to continue with, or a failure to repeat. */
   function follow(execution: Execution, turn: Promise<RunState>): void {
     void turn.then(
-      (state) => {
-        execution.asking = null;
-        const { do: next = 'idle', calls = [] } = state.turn ?? {};
-        if (next === 'long') throw new RangeError('no run here is long');
-        execution.at = next === 'idle' ? 'over' : next === 'tools' ? 'hands' : next === 'harvest' ? next : 'turn';
-        execution.hands = calls;
-        execution.outcomes = [];
-        const { hands: _reported, ...input } = state;
-        execution.input = input;
-      },
+      (state) => afterTurn(execution, state),
       (error: unknown) => {
         if (!(error instanceof Killed)) throw error;
-        execution.asking = null;
-        execution.at = 'turn';
+        afterDeath(execution);
       },
     );
   }

@@ -24,7 +24,8 @@ import {
   type Tool,
 } from '#test/functions/core/play.ts';
 import { blocked, isActive, sent, type ClientEvent, type Reference } from '#test/functions/core/reference.ts';
-import type { Fate, Stage } from '#test/functions/core/stage.ts';
+import type { Fate } from '#test/functions/core/actors.ts';
+import type { Stage } from '#test/functions/core/stage.ts';
 import { follow as followOutcomes } from '#test/functions/core/outcomes.ts';
 import { propertyRuns } from '#test/property-runs.ts';
 import { follow } from '../../../functions/stream/follow.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { recordIn } from '#contract/entries.ts';
 import { KEY, says } from '#test/functions/core/given.ts';
-import type { Fate } from '#test/functions/core/stage.ts';
+import type { Fate } from '#test/functions/core/actors.ts';
 import { expectAgreement } from '#test/functions/core/team-agreement.ts';
 import { finish } from '#test/functions/core/team-play.ts';
 import {

@@ -11,7 +11,7 @@ import type { Head } from '#core/ports/session-log.ts';
 import { blockedCalls, isActive } from '#core/session/waiting.ts';
 import { answer, KEY, says } from '#test/functions/core/given.ts';
 import { outcome, verdict } from '#test/functions/core/outcomes.ts';
-import type { Fate } from '#test/functions/core/stage.ts';
+import type { Fate } from '#test/functions/core/actors.ts';
 import { expectAgreement } from '#test/functions/core/team-agreement.ts';
 import { finish, replyTo } from '#test/functions/core/team-play.ts';
 import {

@@ -7,8 +7,8 @@ import { setImmediate as settled } from 'node:timers/promises';
 import type { SessionAgent, SessionThreadAgent } from '#contract/agents.ts';
 import { eventIn, type Entry, type SessionState } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
-import { AgentId, EnvironmentId, WorkspaceId, type ThreadId } from '#contract/ids.ts';
-import type { AssignedCall, HandOutcome, RunState } from '#contract/run.ts';
+import { AgentId, type ThreadId } from '#contract/ids.ts';
+import type { AssignedCall, RunState } from '#contract/run.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
@@ -17,8 +17,6 @@ import type { ModelAnswer, ModelRequest } from '#core/ports/model.ts';
 import type { Append, Head, LogKey, NewThread, Runs, SessionLog } from '#core/ports/session-log.ts';
 import { change, tellsPrimary } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
-import { createSession } from '#core/session/create.ts';
-import { fold } from '#core/session/evolve.ts';
 import { repair, type RunPorts } from '#core/session/repair.ts';
 import { send, startsBeside } from '#core/session/send.ts';
 import {
@@ -34,7 +32,18 @@ import {
   steadyStamp,
   toolUse,
 } from '#test/functions/core/given.ts';
-import type { Fate } from '#test/functions/core/stage.ts';
+import {
+  type Actor,
+  afterDeath,
+  afterTurn,
+  beginLog,
+  type Fate,
+  Killed,
+  modelFor,
+  readsOf,
+  type RunningTurn,
+  SECOND_MS,
+} from '#test/functions/core/actors.ts';
 import { refusalOf } from '#test/model/check-request.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -61,31 +70,10 @@ export const COORDINATOR: SessionAgent = {
   },
 };
 
-class Killed extends Error {}
-
 /** One of a thread's executions. */
-export interface Execution {
+export interface Execution extends RunningTurn {
   readonly thread: ThreadId;
-  readonly run: number;
-  input: RunState;
-  at: 'turn' | 'asking' | 'hands' | 'harvest' | 'over';
-  hands: readonly AssignedCall[];
-  outcomes: readonly HandOutcome[];
-  asking: Asking | null;
 }
-
-interface Asking {
-  readonly actor: Actor;
-  readonly request: ModelRequest;
-  readonly answer: (answer: ModelAnswer) => void;
-  readonly fail: (error: Error) => void;
-}
-
-interface Actor {
-  fate: Fate | 'dead';
-}
-
-const SECOND_MS = 1000;
 
 export const keyOf = (thread: ThreadId): LogKey => ({ session: KEY.session, thread });
 
@@ -107,20 +95,7 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
   const names: string[] = [];
   let seconds: (() => void)[] = [];
 
-  const created = createSession(
-    { agent: agent.id, environment_id: EnvironmentId.parse('env_1'), initial_events: [...initial] as never },
-    {
-      workspace: WorkspaceId.parse('wrkspc_1'),
-      session: KEY.session,
-      agent,
-      environment: EnvironmentId.parse('env_1'),
-      contents: null,
-      guides: {},
-    },
-    stamp,
-  );
-  if (created.status === 'refused') throw new TypeError(created.message);
-  log.create(KEY, fold(null, created.first.entries), created.first.entries);
+  beginLog(log, stamp, agent, initial);
 
   async function guarded<Value>(actor: Actor, name: string, effect: () => Promise<Value>): Promise<Value> {
     if (actor.fate === 'dead') throw new Killed();
@@ -137,15 +112,8 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
 
   /** What an actor works with. */
   function portsFor(actor: Actor): RunPorts {
-    const alive = <Value>(value: Promise<Value>) => {
-      if (actor.fate === 'dead') throw new Killed();
-      return value;
-    };
     const raw: SessionLog = {
-      head: async (key) => alive(log.head(key)),
-      read: async (key, from) => alive(log.read(key, from)),
-      slice: async (key, from) => alive(log.slice(key, from)),
-      entryAt: async (key, position) => alive(log.entryAt(key, position)),
+      ...readsOf(log, actor),
       append: (append, ...beside) =>
         guarded(actor, `append to ${[append, ...beside].length}`, () => store(append, ...beside)),
     };
@@ -183,13 +151,7 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
       attachedFiles: NO_FILES,
       ...NO_OUTPUTS,
       hands: HANDS,
-      model: {
-        ask: (request, _listener, signal) =>
-          new Promise((resolve, reject) => {
-            signal.addEventListener('abort', () => reject(new Fault('model_unreachable', 'cut off')));
-            execution.asking = { actor, request, answer: resolve, fail: reject };
-          }),
-      },
+      model: modelFor(actor, execution),
       warming: { warm: async () => undefined },
       ...NO_MCP,
       previews: memoryPreviews(),
@@ -198,27 +160,15 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
     };
   }
 
-  /** The end of a turn, as Step Functions sees it: a state to continue with, or a failure to repeat. */
   function follow(actor: Actor, execution: Execution, turn: Promise<RunState>): void {
-    const died = () => {
-      execution.asking = null;
-      execution.at = 'turn';
-    };
     void turn.then(
       (state) => {
-        if (actor.fate === 'dead') return died();
-        execution.asking = null;
-        const { do: next = 'idle', calls = [] } = state.turn ?? {};
-        if (next === 'long') throw new RangeError('no run here is long');
-        execution.at = next === 'idle' ? 'over' : next === 'tools' ? 'hands' : next === 'harvest' ? next : 'turn';
-        execution.hands = calls;
-        execution.outcomes = [];
-        const { hands: _reported, ...input } = state;
-        execution.input = input;
+        if (actor.fate === 'dead') afterDeath(execution);
+        else afterTurn(execution, state);
       },
       (error: unknown) => {
         if (!(error instanceof Killed)) throw error;
-        died();
+        afterDeath(execution);
       },
     );
   }
