@@ -8,12 +8,18 @@ import { runName, type Runs } from '#core/ports/session-log.ts';
 import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settings.ts';
 import { pause } from '#aws/stamp.ts';
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 3000;
 /** Each pause is up to twice as long as the one before. */
 const PAUSES_MS = [50, 100, 200, 400, 800] as const;
 
-/** `taken`: an execution of this name has another input, or has ended. */
-type Answer = 'started' | 'taken' | 'again' | 'refused';
+type Answer =
+  | { readonly status: 'started' }
+  /** An execution of this name has another input, or has ended. */
+  | { readonly status: 'taken' }
+  | { readonly status: 'refused'; readonly isRetryable: boolean; readonly cause: unknown };
+
+/** Its name in an answer may have a namespace before it. */
+const ERROR_TYPE = /"__type"\s*:\s*"(?:[^"]*#)?(\w+)"/;
 
 export function createRuns(env: Env, stateMachineArn: string): Runs {
   const region = setting(env, 'AWS_REGION');
@@ -25,10 +31,12 @@ export function createRuns(env: Env, stateMachineArn: string): Runs {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const response = await client.fetch(`${endpoint}/`, { method: 'POST', headers, body, signal });
     const text = await response.text();
-    if (response.ok) return 'started';
-    if (/"__type"\s*:\s*"[^"]*ExecutionAlreadyExists"/.test(text)) return 'taken';
-    const isThrottled = response.status === 429 || /"__type"\s*:\s*"[^"]*Throttling/.test(text);
-    return isThrottled || response.status >= 500 ? 'again' : 'refused';
+    if (response.ok) return { status: 'started' };
+    const [, type = 'no type'] = ERROR_TYPE.exec(text) ?? [];
+    if (type === 'ExecutionAlreadyExists') return { status: 'taken' };
+    const { status } = response;
+    const isRetryable = status === 429 || status >= 500 || type.startsWith('Throttling');
+    return { status: 'refused', isRetryable, cause: new Error(`answered ${status} ${type}`) };
   }
 
   return {
@@ -36,17 +44,21 @@ export function createRuns(env: Env, stateMachineArn: string): Runs {
       // The same order as StartNextRun's input: Step Functions compares the text to tell a repeat from another input.
       const input = JSON.stringify({ session: key.session, thread: key.thread, run });
       const body = JSON.stringify({ stateMachineArn, name: runName(key, run), input });
-      let cause: unknown;
-      for (const ms of [...PAUSES_MS, null]) {
-        const answer = await ask(body).catch((error: unknown): Answer => {
-          cause = error;
-          return 'again';
-        });
-        if (answer === 'started' || answer === 'taken') return answer;
-        if (answer === 'refused' || ms === null) break;
+      for (let attempt = 0; ; attempt += 1) {
+        const answer = await ask(body).catch((cause: unknown): Answer => ({
+          status: 'refused',
+          isRetryable: true,
+          cause,
+        }));
+        if (answer.status !== 'refused') return answer.status;
+        const ms = answer.isRetryable ? PAUSES_MS[attempt] : undefined;
+        if (ms === undefined) {
+          throw new Fault('run_not_started', `the run ${run} of ${key.session} was not started`, {
+            cause: answer.cause,
+          });
+        }
         await pause(ms * (1 + Math.random()));
       }
-      throw new Fault('run_not_started', `the run ${run} of ${key.session} was not started`, { cause });
     },
   };
 }
