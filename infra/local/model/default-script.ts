@@ -90,10 +90,10 @@ export function defaultScript(request: ModelRequest): Reply {
 function replyTo(request: ModelRequest): Reply {
   const offered = new Set(request.tools?.map((tool) => ('name' in tool ? tool.name : '')));
   if (offered.has('verdict')) return { tools: [NO_VERDICT] };
-  const led = leadTeam(request);
   const exchange = readExchange(request.messages);
   const calls = commandsIn(exchange.text);
   if (calls.length > 0) return obey(calls, exchange, offered);
+  const led = leadTeam(request);
   if (led !== null) return led;
   const programTools = PROGRAM.flatMap(({ tools }) => tools ?? []);
   return exchange.isFirst && missingTools(programTools, offered).length === 0 ? playProgram(exchange) : say(HELP);

@@ -13,7 +13,7 @@ function primesBetween(from: number, to: number): string {
   );
 }
 
-/** Null for an agent that leads no team, or whose team has no two agents. `members` are read from the tool's result. */
+/** Null for an agent that leads no team, or whose team has fewer than two agents: the result of `list_agents` names them. */
 export function leadTeam(request: ModelRequest): Reply | null {
   const offered = new Set(request.tools?.map((tool) => ('name' in tool ? tool.name : '')));
   if (!offered.has('send_to_agent')) return null;

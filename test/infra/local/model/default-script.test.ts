@@ -144,3 +144,9 @@ test('as the grader of an outcome it says that it cannot judge', () => {
   const request = requestOf([{ role: 'user', content: 'run: ls' }], ['read', 'grep', 'verdict'].map(tool));
   expect(defaultScript(request).tools).toMatchObject([{ name: 'verdict', input: { result: 'failed' } }]);
 });
+
+test('the stand-in obeys the commands of a message also when it leads a team', async () => {
+  const tools = [...TOOLS, { name: 'send_to_agent', input_schema: { type: 'object' as const } }];
+  const { replies } = await converse('run: echo hi', { tools });
+  expect(replies[0]?.tools).toEqual([{ name: 'bash', input: { command: 'echo hi' } }]);
+});
