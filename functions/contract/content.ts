@@ -50,6 +50,11 @@ export const TextBlock = z
   .meta({ id: 'TextBlock' });
 export type TextBlock = z.infer<typeof TextBlock>;
 
+/** The texts of a message as one. */
+export function wholeTextOf(content: readonly TextBlock[]): string {
+  return content.map((block) => block.text).join('\n\n');
+}
+
 const WellFormedText = wellFormed(MAX_TEXT_CHARS);
 
 /** The provider refuses a block of whitespace alone, too. */

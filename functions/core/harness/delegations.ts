@@ -1,5 +1,6 @@
 /** What an answer's calls of delegation tools come to, as far as it is found out before the answer is decided. */
 import type { SessionAgent } from '#contract/agents.ts';
+import { wholeTextOf } from '#contract/content.ts';
 import { eventIn, type Entry, type SessionState } from '#contract/entries.ts';
 import { ThreadId } from '#contract/ids.ts';
 import { ADVISOR_NAME } from '#contract/multiagent.ts';
@@ -75,7 +76,7 @@ async function delegationOf(
       const { name, instructions: system, message: text } = parsed.data;
       if (name === ADVISOR_NAME) return wrong('name: is reserved');
       const { multiagent: _multiagent, ...own } = agent;
-      const defined = { ...own, name, description: null, system: system.toWellFormed() };
+      const defined = { ...own, name, description: null, system };
       const { id: _id, version: _version, ...shown } = defined;
       return begin(name, { agent: { ...defined, multiagent: null }, shown: { ...shown, type: 'inline' }, text });
     }
@@ -102,7 +103,10 @@ async function delegationOf(
   }
 }
 
-/** Of the session's memory, and of the agent's own skills. A copy of the session's agent, or one that it defines, has its skills. */
+/**
+ * Of the session's memory, and of the agent's own skills. A copy of the session's agent, or an agent that it defines, has the
+ * skills of the session's agent.
+ */
 function guideFor(entries: readonly Entry[], own: SessionAgent, { id, version }: SessionAgent): string | null {
   const { guide, guides } = guidesOf(entries);
   return (id === own.id && version === own.version ? guide : guides?.[id]) ?? null;
@@ -172,7 +176,7 @@ async function report({ log }: Pick<Ports, 'log'>, key: LogKey): Promise<Delegat
     return wrong(`thread_id: there is no thread ${key.thread} in this session`);
   const { status, agentName, said } = head.state;
   const last = said === undefined ? null : eventIn(await log.entryAt(key, said));
-  const text = last?.type === 'agent.message' ? last.content.map((block) => block.text).join('\n\n') : null;
+  const text = last?.type === 'agent.message' ? wholeTextOf(last.content) : null;
   return told(`${agentName} is ${status}. ${text === null ? 'It has said nothing yet.' : `It last said:\n\n${text}`}`);
 }
 

@@ -6,7 +6,12 @@ import { rosterOf } from '#core/tools/roster.ts';
 import type { ToolDefinition } from '#core/ports/model.ts';
 
 const MAX_MESSAGE_CHARS = 100_000;
-const Message = z.string().trim().min(1).max(MAX_MESSAGE_CHARS);
+/** Half a surrogate pair, which a model may stream, would reach clients in events. */
+const Text = z
+  .string()
+  .trim()
+  .transform((text) => text.toWellFormed());
+const Message = Text.pipe(z.string().min(1).max(MAX_MESSAGE_CHARS));
 
 /** What the model may write for each tool. */
 export const DELEGATION_INPUTS = {
@@ -17,8 +22,8 @@ export const DELEGATION_INPUTS = {
     message: Message,
   }),
   start_new_agent: z.object({
-    name: z.string().trim().min(1).max(100),
-    instructions: z.string().trim().min(1).max(MAX_MESSAGE_CHARS),
+    name: Text.pipe(z.string().min(1).max(100)),
+    instructions: Message,
     message: Message,
   }),
   wait_for_report: z.object({}),

@@ -50,6 +50,15 @@ describe('an agent that gets work', () => {
     expect(await begun(tool, input, { guide: 'Own.' })).toMatchObject({ guide: isOwn ? 'Own.' : null });
   });
 
+  it.each([
+    ['send_to_agent', { agent: 'plain', message: 'a \ud99c b' }, { text: 'a \ufffd b' }],
+    ['start_new_agent', { ...inline, name: 'n\ud99c' }, { name: 'n\ufffd' }],
+    ['start_new_agent', { ...inline, instructions: 'Be \ud99c.' }, { agent: { system: 'Be \ufffd.' } }],
+    ['ask_advisor', { question: 'Why \ud99c?' }, { text: 'Why \ufffd?' }],
+  ])('replaces half a character that the model streamed: %s', async (tool, input, read) => {
+    expect(await begun(tool, input, {})).toMatchObject(read);
+  });
+
   it('as advisor has the settings of its model, where the agent’s model runs', async () => {
     const model = { id: 'claude-fable-5', effort: { type: 'high' }, speed: 'standard', inference_geo: 'us' };
     expect(await begun('ask_advisor', { question: 'Why?' }, {})).toMatchObject({ agent: { model, tools: [] } });
