@@ -44,7 +44,8 @@ interface Protocol {
 }
 
 /**
- * Commands of tables are JSON already, without bytes or instants that are read: they need no walk along their schemas. A refusal is left to the SDK, which makes its exceptions.
+ * Commands of tables are JSON already, without bytes or instants that are read: they need no walk along their schemas. A
+ * refusal is left to the SDK, which makes its exceptions.
  */
 function writePlainly({ config }: DynamoDBClient): void {
   const protocol = config.protocol as unknown as Protocol;

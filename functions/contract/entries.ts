@@ -14,7 +14,7 @@ import { ModelUsage, Usage } from './usage.ts';
 /** What the service tells the model of the session's memory and skills, after the agent's own system prompt. */
 const Guides = z.object({
   guide: z.string().optional(),
-  /** The same for the threads of the agents that the session's agent lists, by their ids; absent where there is nothing to tell. */
+  /** The same for threads of listed agents, by the agents' ids; absent where there is nothing to tell. */
   guides: z.record(AgentId, z.string()).optional(),
 });
 export type Guides = z.infer<typeof Guides>;
@@ -61,8 +61,8 @@ export const LogRecord = z.discriminatedUnion('kind', [
   /** The provider says that this request is larger than the model's window, or than it takes. */
   z.object({ kind: z.literal('context.exceeded'), request: EventId, at: Instant }),
   /**
-   * From here on `summary` stands for what was answered before. Thread, agent, guides, and the outcome that the agent works toward,
-   * are repeated, so that replay needs nothing from before the slice that begins here.
+   * From here on `summary` stands for what was answered before. Thread, agent, guides, and the outcome that the agent works
+   * toward, are repeated, so that replay needs nothing from before the slice that begins here.
    */
   z.object({
     kind: z.literal('context.compacted'),
@@ -208,7 +208,6 @@ export type ActiveOutcome = z.infer<typeof ActiveOutcome>;
 /** A child thread that is at work, or waits for a person or for the client. */
 const BusyThread = z.object({
   thread: ThreadId,
-  name: z.string(),
   status: z.enum(['running', 'rescheduling', 'idle']),
   /** Its tool uses that wait for the client, and those that will. */
   calls: z.array(EventId),
@@ -218,8 +217,6 @@ export type BusyThread = z.infer<typeof BusyThread>;
 /** What the log of the primary thread tells of the session's other threads. A child that is at rest costs nothing. */
 const Team = z.object({
   busy: z.array(BusyThread),
-  /** Child threads since the session's beginning. */
-  count: z.int().min(0),
   /** Of all of them; its seconds are those in which the session ran. */
   usage: Usage,
   /** When the session, in any of its threads, last began to run; null while it does not. */

@@ -20,9 +20,9 @@
  * `GET /changes` answers 200 and a `ChangesResponse`: what the agent's programs wrote below `OUTPUTS_DIR` and the writable
  * memory mounts and the caller has not kept. `POST /changes/bytes` with a `ChangeRead` answers 200 and the bytes, or breaks
  * the connection when the file changes meanwhile. `POST /changes` with a `ChangesKept` says which of them are stored, and
- * which notes the model was told: both are told again until then. From a list with changes until then, or until its caller is silent for
- * some seconds, another caller's `GET /changes` waits. An `ExecuteResponse` counts them in `changed`. A sandbox
- * that is idle ends when nothing waits to be kept. These three requests are no use of it. `programsLive` tells that a program
+ * which notes the model was told: both are told again until then. From a list with changes until then, or until its caller is
+ * silent for some seconds, another caller's `GET /changes` waits. An `ExecuteResponse` counts them in `changed`. A sandbox that
+ * is idle ends when nothing waits to be kept. These three requests are no use of it. `programsLive` tells that a program
  * of the agent goes on, so more may wait later.
  * `GET /health` answers 200 `{"status":"ready"}` (or `"stopping"`) without a token.
  */

@@ -130,7 +130,7 @@ export const runDefinition = {
       Next: 'Turn',
     },
     Backoff: { Type: 'Wait', SecondsPath: '$.turn.waitSeconds', Next: 'Turn' },
-    // An execution fails at 25,000 history events. The harness has increased `run` before it asks for the next one, which it names.
+    // An execution fails at 25,000 history events. The harness increases `run` and names the next execution, then asks for it.
     StartNextRun: {
       Type: 'Task',
       Resource: START,

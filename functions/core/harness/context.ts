@@ -3,7 +3,7 @@
  * that becomes a context window. Nothing is ever deleted from the log by doing so.
  */
 import type { SessionAgent } from '#contract/agents.ts';
-import { isBlank } from '#contract/content.ts';
+import { isBlank, wholeTextOf } from '#contract/content.ts';
 import { eventIn, recordIn, type Entry, type LogRecord, type RecordOf } from '#contract/entries.ts';
 import type { OutcomeDefinition, ThreadMessage } from '#contract/events.ts';
 import { resultFile } from '#contract/hands.ts';
@@ -196,9 +196,8 @@ function threadMessagesIn(entries: readonly Entry[]): ReadonlyMap<EventId, Threa
 function threadMessage(message: ThreadMessage, leftOut: ReadonlySet<string>): Said {
   const { id, from_agent_name: name, from_session_thread_id: thread, content } = message;
   if (name === undefined) return { role: 'user', parts: shownParts(id, content, leftOut) };
-  const text = content.map((block) => block.text).join('\n\n');
-  const report = `Message of the agent ${JSON.stringify(name)} in thread ${thread}, not of the user:\n\n${text}`;
-  return spoken(id, report, leftOut);
+  const whose = `Message of the agent ${JSON.stringify(name)} in thread ${thread}, not of the user:`;
+  return spoken(id, `${whose}\n\n${wholeTextOf(content)}`, leftOut);
 }
 
 /** Before and after a compaction the definition is the same part of the log. */

@@ -2,6 +2,7 @@
  * The four steps of every change of a session: decide, fold, append, and again when another process appended first. A
  * change of several threads is one append of all their logs.
  */
+import { wholeTextOf } from '#contract/content.ts';
 import { eventIn, type Entry } from '#contract/entries.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Ports } from '#core/ports/ports.ts';
@@ -157,10 +158,10 @@ export function tellsPrimary<Log extends SessionLog>(log: Log, stamp: Stamp, sto
     throw new Fault('session_gone', `the session ${key.session} was deleted`);
   }
 
-  /** The child's last message of this turn, for the report of a turn that ends in a later append than its answer. */
-  async function lastMessage({ key, entries, state }: Append): Promise<string | null> {
-    if (state.said === undefined || !endsInReport(entries)) return null;
+  /** The child's last message, where an earlier append holds it: a turn may end after the append of its answer. */
+  async function lastMessage({ key, after, entries, state }: Append): Promise<string | null> {
+    if (state.said === undefined || state.said > after.position || !endsInReport(entries)) return null;
     const said = eventIn(await log.entryAt(key, state.said));
-    return said?.type === 'agent.message' ? said.content.map((block) => block.text).join('\n\n') : null;
+    return said?.type === 'agent.message' ? wholeTextOf(said.content) : null;
   }
 }

@@ -28,12 +28,12 @@ export function delegate(said: Decided, { id, delegation }: DelegatingCall, to: 
   const { busy = [] } = said.head.state.team ?? {};
   switch (delegation.do) {
     case 'begin':
-      if (busy.length >= MAX_BUSY_THREADS) return answer(said, id, tooMany, to);
+      if (busy.length >= MAX_BUSY_THREADS) return answer(said, id, TOO_MANY, to);
       return begin(said, id, delegation, to);
     case 'follow up':
       return followUp(said, id, delegation, to);
     case 'wait':
-      return answer(said, id, busy.length === 0 ? NOBODY : WAITING, to);
+      return answer(said, id, busy.length === 0 ? NONE_AT_WORK : WAITING, to);
     case 'tell':
       return answer(said, id, delegation, to);
     default:
@@ -46,11 +46,11 @@ interface Told {
   readonly isError: boolean;
 }
 
-const tooMany: Told = {
+const TOO_MANY: Told = {
   text: `${MAX_BUSY_THREADS} agents are at work, which is the most at once. Wait for a report, then try again.`,
   isError: true,
 };
-const NOBODY: Told = { text: 'No agent is at work, so no report will come.', isError: true };
+const NONE_AT_WORK: Told = { text: 'No agent is at work, so no report will come.', isError: true };
 const WAITING: Told = { text: 'Reports come as messages.', isError: false };
 
 function answer(said: Decided, call: EventId, { text, isError }: Told, { stamp }: Delegating): Decided {
@@ -133,7 +133,7 @@ function refusalOf(head: Head | null, { team }: SessionState, thread: ThreadId):
       ? `The thread ${thread} waits for the user: its report comes after that.`
       : null;
   }
-  return busy.length >= MAX_BUSY_THREADS ? tooMany.text : null;
+  return busy.length >= MAX_BUSY_THREADS ? TOO_MANY.text : null;
 }
 
 function sent(thread: ThreadId, name: string, text: string, stamp: Stamp): Entry {

@@ -15,7 +15,7 @@ import type { ModelUsage } from '#contract/usage.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
 import { NO_MODEL_USAGE, sessionUsage } from '#core/session/usage.ts';
-import { blockedCalls, hasInput, isActive, isAtWork, sessionStatus } from '#core/session/waiting.ts';
+import { awaitedCalls, blockedCalls, hasInput, isActive, isAtWork, sessionStatus } from '#core/session/waiting.ts';
 
 export function event(body: SessionEvent): Entry {
   return { event: body };
@@ -155,8 +155,7 @@ function threadTerminated(state: SessionState, stamp: Stamp): readonly Entry[] {
 export function sessionIdle(state: SessionState, stamp: Stamp, details: StopDetails = null): readonly Entry[] {
   if (state.parent !== undefined || isAtWork(state)) return [];
   const now = stamp.now();
-  const own = state.stopReason?.type === 'requires_action' ? state.stopReason.event_ids : [];
-  const awaited = [...own, ...(state.team?.busy ?? []).flatMap(({ calls }) => calls)];
+  const awaited = [...awaitedCalls(state)];
   const reason: StopReason =
     awaited.length > 0 ? { type: 'requires_action', event_ids: awaited } : (state.stopReason ?? { type: 'end_turn' });
   return [

@@ -17,18 +17,17 @@ type ThreadStatus = EventOf<
 /** Until its first child is created, the session is as busy as its only thread. */
 export function created(state: SessionState): SessionState {
   const { usage, runningSince } = state;
-  const begun = { busy: [], count: 0, usage: { ...NO_USAGE, active_seconds: usage.active_seconds }, runningSince };
-  const team: Team = state.team ?? begun;
-  return { ...state, team: { ...team, count: team.count + 1 } };
+  const begun: Team = { busy: [], usage: { ...NO_USAGE, active_seconds: usage.active_seconds }, runningSince };
+  return { ...state, team: state.team ?? begun };
 }
 
 /** The status of a child; in a child's own log there is none. */
 export function childStatus(state: SessionState, event: ThreadStatus): SessionState {
-  const { session_thread_id: thread, agent_name: name } = event;
+  const { session_thread_id: thread } = event;
   const others = (team: Team) => team.busy.filter((child) => child.thread !== thread);
   const calls = state.team?.busy.find((child) => child.thread === thread)?.calls ?? [];
   const withBusy = (child: Pick<BusyThread, 'status' | 'calls'>) =>
-    withTeam(state, (team) => ({ ...team, busy: [...others(team), { thread, name, ...child }] }));
+    withTeam(state, (team) => ({ ...team, busy: [...others(team), { thread, ...child }] }));
   switch (event.type) {
     case 'session.thread_status_running':
       return withBusy({ status: 'running', calls });

@@ -2,6 +2,7 @@
  * What one thread's change tells another (docs/design.md#threads). The statuses, questions and reports of a child are told
  * on the primary thread's log in the append that makes them true, so that neither log is ever ahead of the other.
  */
+import { wholeTextOf } from '#contract/content.ts';
 import { eventIn, type Entry, type SessionState } from '#contract/entries.ts';
 import type { StopReason } from '#contract/events.ts';
 import type { Usage } from '#contract/usage.ts';
@@ -100,12 +101,8 @@ function textOf(entries: readonly Entry[], { stopReason }: SessionState, said: s
   const reason = stopReason?.type ?? 'end_turn';
   const errors = events.flatMap((told) => (told?.type === 'session.error' ? [told.error.message] : []));
   if (reason !== 'end_turn') return [ENDS[reason], ...errors].join(' ');
-  const messages = events.flatMap((told) => (told?.type === 'agent.message' ? [told] : []));
-  const text =
-    messages
-      .at(-1)
-      ?.content.map((block) => block.text)
-      .join('\n\n') ?? said;
+  const messages = events.flatMap((told) => (told?.type === 'agent.message' ? [wholeTextOf(told.content)] : []));
+  const text = messages.at(-1) ?? said;
   if (text === null || text.trim() === '') return 'This agent ended its work without a message.';
   return text.length <= MAX_REPORT_CHARS
     ? text

@@ -41,42 +41,32 @@ export function addModelUsage(one: ModelUsage, other: ModelUsage): ModelUsage {
   };
 }
 
-export function sumOf(one: Usage, other: Usage): Usage {
-  const [cache, cached] = [one.cache_creation, other.cache_creation];
-  const [uses, used] = [one.server_tool_use, other.server_tool_use];
+function combined(one: Usage, other: Usage, by: (one: number, other: number) => number): Usage {
+  const [cache, otherCache] = [one.cache_creation, other.cache_creation];
+  const [uses, otherUses] = [one.server_tool_use, other.server_tool_use];
   return {
-    input_tokens: one.input_tokens + other.input_tokens,
-    output_tokens: one.output_tokens + other.output_tokens,
-    cache_read_input_tokens: one.cache_read_input_tokens + other.cache_read_input_tokens,
+    input_tokens: by(one.input_tokens, other.input_tokens),
+    output_tokens: by(one.output_tokens, other.output_tokens),
+    cache_read_input_tokens: by(one.cache_read_input_tokens, other.cache_read_input_tokens),
     cache_creation: {
-      ephemeral_5m_input_tokens: cache.ephemeral_5m_input_tokens + cached.ephemeral_5m_input_tokens,
-      ephemeral_1h_input_tokens: cache.ephemeral_1h_input_tokens + cached.ephemeral_1h_input_tokens,
+      ephemeral_5m_input_tokens: by(cache.ephemeral_5m_input_tokens, otherCache.ephemeral_5m_input_tokens),
+      ephemeral_1h_input_tokens: by(cache.ephemeral_1h_input_tokens, otherCache.ephemeral_1h_input_tokens),
     },
-    active_seconds: one.active_seconds + other.active_seconds,
+    active_seconds: by(one.active_seconds, other.active_seconds),
     server_tool_use: {
-      web_search_requests: uses.web_search_requests + used.web_search_requests,
-      web_fetch_requests: uses.web_fetch_requests + used.web_fetch_requests,
+      web_search_requests: by(uses.web_search_requests, otherUses.web_search_requests),
+      web_fetch_requests: by(uses.web_fetch_requests, otherUses.web_fetch_requests),
     },
   };
 }
 
+export function sumOf(one: Usage, other: Usage): Usage {
+  return combined(one, other, (a, b) => a + b);
+}
+
 /** What was used since `before`. */
 export function sinceUsage(before: Usage, now: Usage): Usage {
-  const minus = (usage: Usage): Usage => ({
-    input_tokens: -usage.input_tokens,
-    output_tokens: -usage.output_tokens,
-    cache_read_input_tokens: -usage.cache_read_input_tokens,
-    cache_creation: {
-      ephemeral_5m_input_tokens: -usage.cache_creation.ephemeral_5m_input_tokens,
-      ephemeral_1h_input_tokens: -usage.cache_creation.ephemeral_1h_input_tokens,
-    },
-    active_seconds: -usage.active_seconds,
-    server_tool_use: {
-      web_search_requests: -usage.server_tool_use.web_search_requests,
-      web_fetch_requests: -usage.server_tool_use.web_fetch_requests,
-    },
-  });
-  return sumOf(now, minus(before));
+  return combined(now, before, (a, b) => a - b);
 }
 
 /** Usage with the seconds of the running stretch that ends now. */

@@ -1,4 +1,4 @@
-/** Whom the agent of a session may give work to, and what it may ask for advice. Workflows are stored only, so they add no one. */
+/** The agents that a session's agent may give work to, and the advisor that it may ask. Stored workflows add none. */
 import type { SessionAgent, SessionMultiagent, SessionThreadAgent } from '#contract/agents.ts';
 
 interface RosterAgent {

@@ -109,7 +109,10 @@ function enabledMcpTools(agent: SessionAgent, offered: readonly OfferedTool[]): 
   );
 }
 
-/** The tools that the model may call: built-in ones, the client's own, those for delegation, and those of MCP servers, which change most. */
+/**
+ * The tools that the model may call: built-in ones, the client's own, those for delegation, and those of MCP servers, which
+ * change most.
+ */
 export function toolDefinitions(agent: SessionAgent, offered: readonly OfferedTool[]): readonly ToolDefinition[] {
   const custom = agent.tools.flatMap((tool) => (tool.type === 'custom' ? [definitionOf(tool)] : []));
   const mcp = enabledMcpTools(agent, offered).map(({ as, tool: { description, input_schema } }) => ({
@@ -139,8 +142,8 @@ function definitionOf({ name, description, input_schema }: CustomTool): ToolDefi
 }
 
 /**
- * This service executes `built-in` tools; the harness itself those of `delegation`, for which no policy asks. The client answers `custom` ones, for which no policy asks. An MCP server
- * executes `mcp` tools, under its own name of the tool.
+ * This service executes `built-in` tools, and its harness those of `delegation`. The client answers `custom` ones. An MCP
+ * server executes `mcp` tools, under its own name of the tool. No policy asks about `custom` and `delegation`.
  */
 export type ToolRule =
   | { readonly kind: 'built-in'; readonly policy: PermissionPolicy['type'] }

@@ -1,4 +1,4 @@
-/** What holds of the logs of a session's threads at any moment, whoever has died. */
+/** What holds in the logs of a session’s threads after each step, also when an actor has died in it. */
 import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'vitest';
 import { recordIn, type SessionState } from '#contract/entries.ts';
@@ -24,6 +24,7 @@ export async function expectAgreement(stage: TeamStage): Promise<void> {
   const primary = states.get(KEY.thread);
   if (primary === undefined) throw new TypeError('a session has a primary thread');
   expectBusy(primary, states);
+  expectCreated(stage, states);
   expectStatus(stage, primary, states);
   for (const thread of stage.children()) {
     expectCopies(stage, thread);
@@ -73,13 +74,19 @@ function expectBusy(primary: SessionState, states: ReadonlyMap<ThreadId, Session
     busy
       .map((state) => ({
         thread: state.thread,
-        name: state.agentName,
         status: state.status,
         calls: blockedCalls(state).map(({ id }) => id),
       }))
       .toSorted(byThread),
   );
-  expect(primary.team?.count ?? 0).toBe(states.size - 1);
+}
+
+/** The session's stream tells of each child that has a log, by the name that its own log has. */
+function expectCreated(stage: TeamStage, states: ReadonlyMap<ThreadId, SessionState>): void {
+  const created = stage.events().flatMap((event) => (event.type === 'session.thread_created' ? [event] : []));
+  const named = created.map(({ session_thread_id, agent_name }) => [session_thread_id, agent_name]);
+  const children = [...states.values()].filter((state) => state.parent !== undefined);
+  expect(named.toSorted()).toEqual(children.map((state) => [state.thread, state.agentName]).toSorted());
 }
 
 const STATUS = {

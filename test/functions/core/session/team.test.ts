@@ -104,7 +104,7 @@ describe('a delegation', () => {
     const [received] = stage.events(thread);
     expect(received).toMatchObject({ from_session_thread_id: PRIMARY, content: [{ type: 'text', text: 'Look.' }] });
     expect(received).not.toHaveProperty('from_agent_name');
-    expect((await stage.state()).team?.busy).toEqual([{ thread, name: 'ann', status: 'running', calls: [] }]);
+    expect((await stage.state()).team?.busy).toEqual([{ thread, status: 'running', calls: [] }]);
     expect(stage.executions.map((execution) => execution.thread)).toEqual([PRIMARY, thread]);
   });
 
