@@ -154,7 +154,8 @@ export async function startSandbox(
       server.close();
       server.closeAllConnections();
       finished.close();
-      await rm(folder, { recursive: true, force: true });
+      // Commands that are being killed may still write.
+      await rm(folder, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }
