@@ -1,0 +1,118 @@
+/**
+ * The way out of sandboxes and package builds: what their relay tells the egress proxy, and what the proxy asks the
+ * function `egress`.
+ *
+ * A task has no route to the internet. Its programs speak to a relay in their own task (`RELAY_PORT`), and the relay pipes
+ * each connection to the proxy (`EGRESS_PORT`). A connection begins with one line of the relay, `EGRESS <caller> <token>\n`
+ * of at most `MAX_GREETING_BYTES`, which no program of the agent sees. After it the program speaks HTTP as to any forward
+ * proxy: `CONNECT host:port`, or a request in absolute form. `GET /ca.pem` in origin form answers the certificate of the
+ * proxy's authority.
+ *
+ * What the proxy refuses is 403 with the rule and what allows the host, in the status line (ASCII, for `CONNECT` has no
+ * body that clients show) and in a body of plain text. A caller that the service does not know is 407.
+ */
+import * as z from 'zod';
+import { CredentialId, ResourceId, SessionId, WorkspaceId } from './ids.ts';
+
+/** Where programs find their way out, on the loopback address of their task. */
+export const RELAY_PORT = 3128;
+/** Port on which the egress proxy listens. */
+export const EGRESS_PORT = 3129;
+export const MAX_GREETING_BYTES = 1024;
+
+/**
+ * What the programs of one task may reach. Hosts are names in lower case; `*.` stands for one label or more, never for none.
+ * `unrestricted` is the public internet and never a private address.
+ */
+export const Reach = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('none') }),
+  z.strictObject({ type: z.literal('limited'), hosts: z.array(z.string().min(1).max(253)).max(2000) }),
+  z.strictObject({ type: z.literal('unrestricted') }),
+]);
+export type Reach = z.infer<typeof Reach>;
+
+/** The most that any environment of a deployment may open, in rising order. */
+export const REACHES = ['none', 'limited', 'unrestricted'] as const satisfies readonly Reach['type'][];
+
+/** A secret that the proxy puts in the place of a placeholder, and never into a URL. */
+export const Substitution = z.strictObject({
+  credential: CredentialId,
+  /** Opaque text of printable ASCII characters, without a meaning anywhere else. */
+  placeholder: z.string().min(16).max(128),
+  secret: z.string().min(1),
+  /** Null: every host that the task reaches. */
+  hosts: z.array(z.string()).nullable(),
+  header: z.boolean(),
+  body: z.boolean(),
+});
+export type Substitution = z.infer<typeof Substitution>;
+
+/** One repository of a session. The task reaches its smart HTTP and LFS paths, whatever its `reach` says. */
+export const RepositoryGrant = z.strictObject({
+  resource: ResourceId,
+  /** `https://host`, in lower case. */
+  origin: z.string(),
+  /** `/owner/name`, without `.git`. */
+  path: z.string(),
+  /** What the proxy adds to requests below that path; null for a public repository. */
+  authorization: z.strictObject({ header: z.string(), value: z.string() }).nullable(),
+});
+export type RepositoryGrant = z.infer<typeof RepositoryGrant>;
+
+/** The owner of connections, for lines of the log and the audit trail. */
+export const EgressSubject = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('session'), workspace: WorkspaceId, session: SessionId }),
+  z.strictObject({ type: z.literal('packages'), archive: z.string() }),
+]);
+export type EgressSubject = z.infer<typeof EgressSubject>;
+
+/** `caller` and `token` as the relay said them; `address` is where the connection came from. */
+export const GrantRequest = z.strictObject({
+  ask: z.literal('grant'),
+  caller: z.string().min(1).max(256),
+  token: z.string().min(1).max(256),
+  address: z.string(),
+});
+export type GrantRequest = z.infer<typeof GrantRequest>;
+
+/** The proxy keeps a grant for at most 30 seconds, in memory only, so a rotation or an archive reaches it within 60. */
+export const Grant = z.discriminatedUnion('status', [
+  z.strictObject({ status: z.literal('unknown') }),
+  z.strictObject({
+    status: z.literal('granted'),
+    subject: EgressSubject,
+    reach: Reach,
+    substitutions: z.array(Substitution),
+    repositories: z.array(RepositoryGrant),
+  }),
+]);
+export type Grant = z.infer<typeof Grant>;
+export type Granted = Extract<Grant, { status: 'granted' }>;
+
+/** What one task did towards one host and port since the last report. Nothing of what was sent is in it. */
+export const EgressUse = z.strictObject({
+  subject: EgressSubject,
+  host: z.string().max(253),
+  port: z.int().min(0).max(65_535),
+  verdict: z.enum(['allowed', 'refused', 'unreachable']),
+  /** The rule of a refusal. */
+  rule: z.string().nullable(),
+  connections: z.int().min(1),
+  /** Towards the host, and from it. */
+  bytesOut: z.int().min(0),
+  bytesIn: z.int().min(0),
+  /** Credentials and repository resources whose secrets were used, by id. */
+  secrets: z.array(z.union([CredentialId, ResourceId])),
+});
+export type EgressUse = z.infer<typeof EgressUse>;
+
+/** Uses are told to the audit trail every few seconds, and the last ones before the proxy ends. `id` makes a repeat one. */
+export const EgressReport = z.strictObject({
+  ask: z.literal('report'),
+  id: z.string().min(1).max(128),
+  uses: z.array(EgressUse).min(1).max(500),
+});
+export type EgressReport = z.infer<typeof EgressReport>;
+
+export const EgressRequest = z.discriminatedUnion('ask', [GrantRequest, EgressReport]);
+export type EgressRequest = z.infer<typeof EgressRequest>;
