@@ -19,7 +19,7 @@ const common = {
 const CORE_OPERATIONS = 'test/contract/core-operations.test.ts';
 
 /** Files whose tests start programs of their own. */
-const STARTS_PROGRAMS = /\/test\/(conformance|infra|sandbox-task)\//;
+const STARTS_PROGRAMS = /\/test\/(conformance|infra|sandbox-task|egress-proxy)\//;
 
 const rankOf = ({ project, moduleId }: TestSpecification): number => {
   if (project.name === 'service') return 0;

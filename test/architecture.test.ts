@@ -4,7 +4,11 @@ import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..');
-const SOURCES = globSync(['functions/**/*.ts', 'infra/**/*.ts', 'sandbox-task/**/*.ts'], { cwd: ROOT }).toSorted();
+const FOLDERS = ['functions', 'infra', 'sandbox-task', 'egress-proxy'];
+const SOURCES = globSync(
+  FOLDERS.map((folder) => `${folder}/**/*.ts`),
+  { cwd: ROOT },
+).toSorted();
 
 interface Import {
   readonly file: string;
@@ -98,6 +102,19 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
       '@anthropic-ai/sdk/',
     ],
   },
+  {
+    from: 'egress-proxy/',
+    may: [
+      'egress-proxy/',
+      'functions/contract/',
+      'functions/core/ports/',
+      'functions/core/outbound/',
+      'functions/core/egress/',
+      'zod',
+      'node:',
+      'aws4fetch',
+    ],
+  },
 ];
 
 /** The rooms of core in their order: a file imports from its own room and from those before it. */
@@ -162,6 +179,7 @@ const ENTRY = new RegExp(
     '^infra/local/(start|demo/main)\\.ts$',
     '^infra/local/tasks/relay\\.ts$',
     '^sandbox-task/(main|build-packages)\\.ts$',
+    '^egress-proxy/main\\.ts$',
   ].join('|'),
 );
 

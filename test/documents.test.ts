@@ -7,9 +7,12 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..');
 const PAGES = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/*.md', { cwd: ROOT }).toSorted()];
-const CODE = globSync(['{functions,infra,sandbox-task,test}/**/*.ts', '.ci/run', 'sandbox-task/Dockerfile'], {
-  cwd: ROOT,
-});
+const CODE = globSync(
+  ['{functions,infra,sandbox-task,egress-proxy,test}/**/*.ts', '.ci/run', 'sandbox-task/Dockerfile'],
+  {
+    cwd: ROOT,
+  },
+);
 const FILE_NAMES = new Set(CODE.map((file) => basename(file)));
 
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');

@@ -14,7 +14,7 @@ const MAX_MS = 20;
 
 /** Each regular expression of the product, with a file that holds it. */
 function expressions(): ReadonlyMap<string, string> {
-  const folders = ['functions', 'infra', 'sandbox-task'];
+  const folders = ['functions', 'infra', 'sandbox-task', 'egress-proxy'];
   const listed = execFileSync('git', ['ls-files', ...folders], { cwd: ROOT, encoding: 'utf8' }).split('\n');
   const found = new Map<string, string>();
   const visit = (node: unknown, file: string): void => {

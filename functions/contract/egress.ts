@@ -26,7 +26,12 @@ export const MAX_GREETING_BYTES = 1024;
  */
 export const Reach = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('none') }),
-  z.strictObject({ type: z.literal('limited'), hosts: z.array(z.string().min(1).max(253)).max(2000) }),
+  z.strictObject({
+    type: z.literal('limited'),
+    hosts: z.array(z.string().min(1).max(253)).max(2000),
+    /** Set when the environment is unrestricted, and the deployment's `network.max` narrows it. */
+    narrowedBy: z.literal('network.max').optional(),
+  }),
   z.strictObject({ type: z.literal('unrestricted') }),
 ]);
 export type Reach = z.infer<typeof Reach>;
@@ -116,3 +121,18 @@ export type EgressReport = z.infer<typeof EgressReport>;
 
 export const EgressRequest = z.discriminatedUnion('ask', [GrantRequest, EgressReport]);
 export type EgressRequest = z.infer<typeof EgressRequest>;
+
+/** Environment variables of the proxy's container. It finds its role's credentials as any task of ECS does. */
+export const EgressProxyVariables = z.object({
+  /** Name or ARN of the function `egress`. */
+  EGRESS_FUNCTION: z.string().min(1),
+  AWS_REGION: z.string().min(1),
+  /** The proxy ends by itself after this long without a connection. */
+  EGRESS_IDLE_SECONDS: z.coerce.number().int().min(1).default(300),
+  /** The option `network.allow`, `AllowedHosts` as JSON: private hosts that the customer admits. */
+  EGRESS_ALLOW: z.string().default('[]'),
+  /** Certificates in PEM that servers may present besides those of public authorities, where the proxy opens TLS. */
+  EGRESS_EXTRA_CA: z.string().optional(),
+  EGRESS_LISTEN: z.string().default(`0.0.0.0:${EGRESS_PORT}`),
+});
+export type EgressProxyVariables = z.infer<typeof EgressProxyVariables>;

@@ -30,6 +30,7 @@ const Index = z.record(z.string(), z.string());
  * is installed.
  */
 const SOURCES = [
+  'egress-proxy',
   'functions',
   'infra',
   'sandbox-task',
