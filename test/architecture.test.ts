@@ -131,6 +131,7 @@ const CORE_ROOMS = [
   'files',
   'memory',
   'skills',
+  'egress',
   'session',
   'connect',
   'hands',

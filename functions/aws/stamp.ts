@@ -1,9 +1,9 @@
 /** What Node.js gives: clock, random ids, waiting and digests. */
-import { randomFillSync, createHash } from 'node:crypto';
+import { randomFillSync, createHash, createHmac } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EventId } from '#contract/ids.ts';
 import type { Pause, Stamp } from '#core/ports/stamp.ts';
-import type { Sha256 } from '#core/ports/canonical-json.ts';
+import type { Hmac, Sha256 } from '#core/ports/canonical-json.ts';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const TOKEN_LENGTH = 22;
@@ -32,3 +32,5 @@ export function createStamp(): Stamp {
 export const pause: Pause = (ms) => sleep(ms);
 
 export const sha256: Sha256 = (text) => createHash('sha256').update(text).digest('hex');
+
+export const hmac: Hmac = (key, text) => createHmac('sha256', key).update(text).digest('hex');

@@ -1,6 +1,6 @@
 /**
  * The audit trail: an intent before each call that leaves the service in a user's name and an outcome after, refusals
- * included. Records of a chain carry the hash of the one before, so that a changed or missing one shows. They name things
+ * included, and each secret that the egress proxy is given. Records of a chain carry the hash of the one before, so that a changed or missing one shows. They name things
  * and hold hashes: never arguments, results or secrets.
  */
 import * as z from 'zod';
@@ -11,6 +11,7 @@ import {
   CredentialId,
   EventId,
   Instant,
+  ResourceId,
   SessionId,
   ThreadId,
   VaultId,
@@ -78,6 +79,20 @@ export const AuditEntry = z.discriminatedUnion('kind', [
     /** `requested` is recorded before the effect, so that no effect lacks a record; a second record tells the end. */
     outcome: z.enum(['requested', 'done', 'denied']),
     reason: z.string().nullable(),
+  }),
+  /**
+   * The egress proxy is given a secret for the programs of a session's sandbox, written before it is given. One record stands
+   * for ten minutes. The secret is a credential's of a vault, or a repository's of the session.
+   */
+  z.object({
+    kind: z.literal('secret'),
+    session: SessionId,
+    sandbox: z.string(),
+    user: z.string().nullable(),
+    vault: VaultId.nullable(),
+    credential: CredentialId.nullable(),
+    credential_version: z.int().nullable(),
+    resource: ResourceId.nullable(),
   }),
 ]);
 export type AuditEntry = z.infer<typeof AuditEntry>;
@@ -151,7 +166,7 @@ export const AuditQuery = z.strictObject({
   to: Timestamp,
   session_id: SessionId.optional(),
   user: z.string().min(1).max(512).optional(),
-  kind: z.enum(['intent', 'outcome', 'administration']).optional(),
+  kind: z.enum(['intent', 'outcome', 'administration', 'secret']).optional(),
   ...page,
 });
 export const AuditChainQuery = z.strictObject(page);

@@ -12,7 +12,7 @@
  * body that clients show) and in a body of plain text. A caller that the service does not know is 407.
  */
 import * as z from 'zod';
-import { CredentialId, ResourceId, SessionId, WorkspaceId } from './ids.ts';
+import { CredentialId, ResourceId, SessionId, VaultId, WorkspaceId } from './ids.ts';
 
 /** Where programs find their way out, on the loopback address of their task. */
 export const RELAY_PORT = 3128;
@@ -38,6 +38,10 @@ export type Reach = z.infer<typeof Reach>;
 
 /** The most that any environment of a deployment may open, in rising order. */
 export const REACHES = ['none', 'limited', 'unrestricted'] as const satisfies readonly Reach['type'][];
+
+/** A variable that the commands of a sandbox find, for as long as the sandbox lives. Its value is a placeholder. */
+export const SandboxVariable = z.object({ name: z.string(), vault: VaultId, credential: CredentialId });
+export type SandboxVariable = z.infer<typeof SandboxVariable>;
 
 /** A secret that the proxy puts in the place of a placeholder, and never into a URL. */
 export const Substitution = z.strictObject({

@@ -15,7 +15,7 @@ type OfCall = Extract<AuditEntry, { kind: 'intent' | 'outcome' }>;
 /** The records of a session's calls, by chain position. They are in one chain, and only that one is read. */
 export async function auditOf({ runtime }: Service, session: string): Promise<readonly OfCall[]> {
   const records = await verifiedRecords(runtime, [chainOf(session, sha256)]);
-  return records.flatMap(({ entry }) => (entry.kind !== 'administration' && entry.session === session ? [entry] : []));
+  return records.flatMap(({ entry }) => ('call' in entry && entry.session === session ? [entry] : []));
 }
 
 /** Verifies every chain. A chain that a test broke stays broken, so the end of a file is soon enough. */

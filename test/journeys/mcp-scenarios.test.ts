@@ -43,7 +43,7 @@ async function audited() {
   const { body } = await service.extension('GET', '/v1/x/audit?limit=500');
   return (body as { readonly data: readonly unknown[] }).data.flatMap((record) => {
     const { entry } = AuditRecord.parse(record);
-    return entry.kind === 'administration' ? [] : [entry];
+    return 'call' in entry ? [entry] : [];
   });
 }
 

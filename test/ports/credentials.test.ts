@@ -246,14 +246,20 @@ describe('the records of credentials', () => {
     expect([first.rows[0]?.item.id, ...rest]).toEqual(await ids({ includeArchived: true }));
   });
 
-  it('list all credentials of a vault, and the types of the active ones', async () => {
+  it('list all credentials of a vault, and the active ones of a type', async () => {
     const vault = await openVault();
     const { place } = await saved(vault, 'TOKEN', VARIABLE);
     await saved(vault);
-    expect(await credentials.types(WORKSPACE, vault)).toEqual(new Set(['environment_variable', 'mcp_oauth']));
+    const names = async (type: CredentialAuth['type'], workspace = WORKSPACE) =>
+      (await credentials.active(workspace, vault, type)).map(({ credential: { auth } }) =>
+        auth.type === 'environment_variable' ? auth.secret_name : auth.mcp_server_url,
+      );
+    expect(await names('environment_variable')).toEqual(['TOKEN']);
+    expect(await names('mcp_oauth')).toEqual([SERVER]);
+    expect(await names('static_bearer')).toEqual([]);
+    expect(await names('environment_variable', STRANGER)).toEqual([]);
     await credentials.archive(place, AT);
-    expect(await credentials.types(WORKSPACE, vault)).toEqual(new Set(['mcp_oauth']));
-    expect(await credentials.types(STRANGER, vault)).toEqual(new Set());
+    expect(await names('environment_variable')).toEqual([]);
     const all = await every(WORKSPACE, vault);
     expect(all.map(({ credential }) => credential.archived_at).toSorted()).toEqual([AT, null]);
     expect(await every(STRANGER, vault)).toEqual([]);

@@ -17,7 +17,7 @@ export function createAuditedCalls(dynamodb: DynamoDBClient, name: string): Audi
       let lookedAt = 0;
       for await (const row of rows) {
         const { entry } = auditRecord(row);
-        if (entry.kind !== 'administration' && entry.call === call) return entry.kind;
+        if ('call' in entry && entry.call === call) return entry.kind;
         lookedAt += 1;
         if (lookedAt === MAX_LOOKED_AT) break;
       }

@@ -1,6 +1,5 @@
 /** Credentials: their rows in the partition of their vault. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { CredentialAuth } from '#contract/credentials.ts';
 import { CredentialId, type VaultId, type WorkspaceId } from '#contract/ids.ts';
 import { credentialPlace, type CredentialPlace, type CredentialRecords } from '#core/ports/vault-records.ts';
 import { listRows } from '#aws/list-rows.ts';
@@ -18,8 +17,6 @@ import {
   vaultKey,
   vaultOf,
 } from '#aws/vault/vault-row.ts';
-
-const TYPES = CredentialAuth.options.map((auth) => auth.shape.type.value);
 
 export function createCredentialRecords(dynamodb: DynamoDBClient, name: string): CredentialRecords {
   const table = createTable(dynamodb, name);
@@ -70,12 +67,13 @@ export function createCredentialRecords(dynamodb: DynamoDBClient, name: string):
       for await (const row of rowsOf(workspace, vault, CREDENTIAL_PREFIX)) yield storedOf(row);
     },
 
-    async types(workspace, vault) {
-      const types = new Set<CredentialAuth['type']>();
+    async active(workspace, vault, type) {
+      const ids: CredentialId[] = [];
       for await (const row of rowsOf(workspace, vault, KEY_PREFIX)) {
-        for (const type of TYPES) if (textOf(row, 'type') === type) types.add(type);
+        if (textOf(row, 'type') === type) ids.push(CredentialId.parse(textOf(row, 'credential')));
       }
-      return types;
+      const stored = await Promise.all(ids.map((credential) => find({ workspace, vault, credential })));
+      return stored.flatMap((one) => (one?.credential.archived_at === null ? [one] : []));
     },
 
     match: (workspace, vaults, key) => Promise.all(vaults.map((vault) => matchIn(workspace, vault, key))),

@@ -11,3 +11,6 @@ export function canonicalJson(value: unknown): string {
 
 /** Hex of the SHA-256 of a text's UTF-8 bytes. It is a port, because the core uses nothing of the platform. */
 export type Sha256 = (text: string) => string;
+
+/** Hex of the HMAC-SHA-256 of a text under a key, both as UTF-8. */
+export type Hmac = (key: string, text: string) => string;

@@ -6,7 +6,7 @@ import type { Audit, AuditedCalls, AuditSigner, AuditTrail } from '#core/ports/a
 import type { AuthorizationServers } from '#core/ports/authorization-server.ts';
 import type { BlobRemover, Blobs, BlobUploads, Leftovers } from '#core/ports/blobs.ts';
 import type { CallMarks } from '#core/ports/call-marks.ts';
-import type { Sha256 } from '#core/ports/canonical-json.ts';
+import type { Hmac, Sha256 } from '#core/ports/canonical-json.ts';
 import type { ConnectionLinks, ConnectionRecords, RegisteredClients } from '#core/ports/connection-records.ts';
 import type { AbandonedCopies, FileRecords, OutputRecords } from '#core/ports/files.ts';
 import type { Hooks, PolicyCheck, Policies, PolicyRecords } from '#core/ports/policy.ts';
@@ -54,6 +54,7 @@ export interface Ports {
   /** The random part of a new id, or a secret of that many bits. */
   readonly newToken: () => string;
   readonly sha256: Sha256;
+  readonly hmac: Hmac;
   readonly journal: Journal;
 
   // The API's records.

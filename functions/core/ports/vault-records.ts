@@ -109,8 +109,8 @@ export interface CredentialRecords extends PendingCredentials {
   list(vault: VaultId, request: ListRequest): Promise<Rows<Credential>>;
   /** All credentials of one vault, archived or not, strongly consistent. */
   ofVault(workspace: WorkspaceId, vault: VaultId): AsyncIterable<StoredCredential>;
-  /** Types of the vault's active credentials. Strongly consistent. */
-  types(workspace: WorkspaceId, vault: VaultId): Promise<ReadonlySet<CredentialAuth['type']>>;
+  /** The vault's active credentials of this type. Strongly consistent. Without one, it costs one read. */
+  active(workspace: WorkspaceId, vault: VaultId, type: CredentialAuth['type']): Promise<readonly StoredCredential[]>;
   /**
    * Replaces the row that had `version - 1`; never brings an archived one back. Clears state and cool-down. A running
    * lease stays: its holder loses `rotated`, reads the row again and decides whether its tokens are of use there.

@@ -5,3 +5,8 @@ export function namedUser({ metadata }: Vault): string | null {
   const user = metadata[USER_KEY];
   return user === undefined || user === '' ? null : user;
 }
+
+/** Whether it is not known for which user a session with these vaults acts. */
+export function isOfTwoUsers(vaults: readonly Vault[]): boolean {
+  return new Set(vaults.flatMap((vault) => namedUser(vault) ?? [])).size > 1;
+}

@@ -97,7 +97,7 @@ function theatre(scheduler: fc.Scheduler, replies: readonly (keyof typeof REPLIE
       audit: {
         record: (workspace, about, entry) =>
           act(async () => {
-            if (entry.kind !== 'administration') timeline.push(entry.kind);
+            if ('call' in entry) timeline.push(entry.kind);
             return world.audit.record(workspace, about, entry);
           }),
       },

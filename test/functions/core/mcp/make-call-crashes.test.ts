@@ -34,7 +34,7 @@ function dying(stage: ProxyStage, effect: Effect, moment: Moment): McpProxyWorld
     ...world,
     audit: {
       record: (workspace, about, entry) =>
-        at(entry.kind === 'administration' ? null : entry.kind, world.audit.record)(workspace, about, entry),
+        at('call' in entry ? entry.kind : null, world.audit.record)(workspace, about, entry),
     },
     marks: {
       find: at(null, world.marks.find),

@@ -272,7 +272,7 @@ function eventsOf<Type extends 'agent.mcp_tool_result' | 'session.error'>(entry:
 
 function lastIn(audited: readonly AuditEntry[], call: EventId): 'intent' | 'outcome' | null {
   return audited.reduce<'intent' | 'outcome' | null>(
-    (last, entry) => (entry.kind !== 'administration' && entry.call === call ? entry.kind : last),
+    (last, entry) => ('call' in entry && entry.call === call ? entry.kind : last),
     null,
   );
 }
