@@ -91,7 +91,7 @@ async function rotate({ memory }: World, { place }: { place: Parameters<typeof m
   expect(await rows.credentials.replace({ ...stored, secrets, version: stored.version + 1 })).toBe('saved');
 }
 
-const choose = (vaults: readonly Vault[], reach = ANYWHERE, workspace: WorkspaceId = WORKSPACE) =>
+const choose = (vaults: readonly Vault[], reach: Reach = ANYWHERE, workspace: WorkspaceId = WORKSPACE) =>
   chooseVariables(rows, { workspace, vaults: vaults.map(({ id }) => id) }, reach);
 const names = (variables: readonly SandboxVariable[]) => variables.map(({ name }) => name);
 
