@@ -40,7 +40,13 @@ export type Reach = z.infer<typeof Reach>;
 export const REACHES = ['none', 'limited', 'unrestricted'] as const satisfies readonly Reach['type'][];
 
 /** A variable that the commands of a sandbox find, for as long as the sandbox lives. Its value is a placeholder. */
-export const SandboxVariable = z.object({ name: z.string(), vault: VaultId, credential: CredentialId });
+export const SandboxVariable = z.object({
+  name: z.string(),
+  vault: VaultId,
+  credential: CredentialId,
+  /** When the sandbox started, no host of the credential was among those that the sandbox reaches. */
+  unreachable: z.literal(true).optional(),
+});
 export type SandboxVariable = z.infer<typeof SandboxVariable>;
 
 /** A secret that the proxy puts in the place of a placeholder, and never into a URL. */

@@ -3,13 +3,15 @@
  * archived, deleted or rotated is out of force when the proxy asks the next time. An instance reads a secret once for each
  * version of its row.
  */
-import type { SandboxVariable, Substitution } from '#contract/egress.ts';
+import type { Reach, SandboxVariable, Substitution } from '#contract/egress.ts';
+import type { Credential } from '#contract/credentials.ts';
 import type { SessionId, WorkspaceId } from '#contract/ids.ts';
 import { createExpiring } from '#core/ports/expiring.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { SecretReader } from '#core/ports/secrets.ts';
 import { credentialPlace, type StoredCredential } from '#core/ports/vault-records.ts';
 import { placeholderOf } from '#core/egress/placeholder.ts';
+import { meets } from '#core/egress/variables.ts';
 import { isOfTwoUsers, namedUser } from '#core/vault/named-user.ts';
 
 export interface SubstitutionsWorld extends Pick<Ports, 'vaults' | 'credentials' | 'audit' | 'hmac' | 'nowMs'> {
@@ -24,8 +26,9 @@ export interface SandboxAsking {
   readonly sandbox: string;
   /** The token of its record. */
   readonly token: string;
-  /** As they were chosen when it started. */
+  /** Both as they were when it started. */
   readonly variables: readonly SandboxVariable[];
+  readonly reach: Reach;
 }
 
 /** Throws `Fault` `records_unavailable`, `secret_unavailable` and `audit_unavailable`: then nothing is handed out. */
@@ -85,19 +88,23 @@ interface UsableCredential {
   readonly user: string | null;
 }
 
-/** The rules of the sandbox's start, judged again: a credential of another vault, user or type is none of the list. */
+/** The rules of the sandbox's start, judged again. A secret that no host may get is not handed out. */
 async function usableCredentials(
   { vaults, credentials }: SubstitutionsWorld,
-  { workspace, variables }: SandboxAsking,
+  { workspace, variables, reach }: SandboxAsking,
 ): Promise<readonly UsableCredential[]> {
   const found = await Promise.all(variables.map((variable) => credentials.find({ workspace, ...variable })));
-  const active = found.flatMap((one) => (one !== null && one.credential.archived_at === null ? [one] : []));
+  const active = found.flatMap((one) => (one !== null && isUsable(one.credential, reach) ? [one] : []));
   const ids = [...new Set(active.map(({ credential }) => credential.vault_id))];
   const owners = (await Promise.all(ids.map((id) => vaults.find(workspace, id)))).flatMap((vault) => vault ?? []);
   if (isOfTwoUsers(owners)) return [];
   const open = new Set(owners.filter((vault) => vault.archived_at === null).map(({ id }) => id));
   const [user = null] = owners.flatMap((vault) => namedUser(vault) ?? []);
   return active.filter(({ credential }) => open.has(credential.vault_id)).map((stored) => ({ stored, user }));
+}
+
+function isUsable({ auth, archived_at: archivedAt }: Credential, reach: Reach): boolean {
+  return archivedAt === null && auth.type === 'environment_variable' && meets(auth.networking, reach);
 }
 
 function substitution(

@@ -13,12 +13,6 @@ import { isOfTwoUsers } from '#core/vault/named-user.ts';
 
 type VariableAuth = Extract<CredentialAuth, { type: 'environment_variable' }>;
 
-export interface ChosenVariables {
-  readonly variables: readonly SandboxVariable[];
-  /** Those of which no host lies within what the sandbox reaches. */
-  readonly unreachable: readonly SandboxVariable[];
-}
-
 /** The record of a sandbox holds them all, and so does each request to it. */
 export const MAX_VARIABLES = 100;
 
@@ -30,7 +24,7 @@ export async function chooseVariables(
   { vaults, credentials }: Pick<Ports, 'vaults' | 'credentials'>,
   session: { readonly workspace: WorkspaceId; readonly vaults: readonly VaultId[] },
   reach: Reach,
-): Promise<ChosenVariables> {
+): Promise<readonly SandboxVariable[]> {
   const { workspace } = session;
   const found = await Promise.all(
     session.vaults.map(async (id) => {
@@ -39,28 +33,21 @@ export async function chooseVariables(
       return { vault: await vaults.find(workspace, id), stored };
     }),
   );
-  if (isOfTwoUsers(found.flatMap(({ vault }) => vault ?? []))) return { variables: [], unreachable: [] };
+  if (isOfTwoUsers(found.flatMap(({ vault }) => vault ?? []))) return [];
   const offered = found.flatMap(({ vault, stored }) => (isOpen(vault) ? stored.toSorted(byCreation) : []));
-  const chosen = firstOfEachName(offered.flatMap(namedVariable)).slice(0, MAX_VARIABLES);
-  return {
-    variables: chosen.map(({ variable }) => variable),
-    unreachable: chosen.filter(({ auth }) => !meets(auth.networking, reach)).map(({ variable }) => variable),
-  };
+  const named = offered.flatMap((stored) => variableOf(stored, reach));
+  return firstOfEachName(named).slice(0, MAX_VARIABLES);
 }
 
-interface NamedVariable {
-  readonly variable: SandboxVariable;
-  readonly auth: VariableAuth;
-}
-
-function namedVariable({ credential }: StoredCredential): readonly NamedVariable[] {
+function variableOf({ credential }: StoredCredential, reach: Reach): readonly SandboxVariable[] {
   const { id, vault_id: vault, auth } = credential;
   if (auth.type !== 'environment_variable') return [];
-  return [{ variable: { name: auth.secret_name, vault, credential: id }, auth }];
+  const variable = { name: auth.secret_name, vault, credential: id };
+  return [meets(auth.networking, reach) ? variable : { ...variable, unreachable: true }];
 }
 
-function firstOfEachName(named: readonly NamedVariable[]): readonly NamedVariable[] {
-  return [...Map.groupBy(named, ({ variable }) => variable.name).values()].flatMap(([first]) => first ?? []);
+function firstOfEachName(variables: readonly SandboxVariable[]): readonly SandboxVariable[] {
+  return [...Map.groupBy(variables, ({ name }) => name).values()].flatMap(([first]) => first ?? []);
 }
 
 function isOpen(vault: Vault | null): boolean {

@@ -105,7 +105,7 @@ describe('the variables of a sandbox', () => {
     await keep(given, archived.id, 'GONE');
     await rows.vaults.archive(WORKSPACE, archived.id, LATER);
     await rows.credentials.create(aCredential(first.id, OAUTH), 'https://mcp.example.com/mcp');
-    const { variables } = await choose([archived, first, second]);
+    const variables = await choose([archived, first, second]);
     expect(names(variables).toSorted()).toEqual(['OTHER', 'SHARED']);
     expect(variables.find(({ name }) => name === 'SHARED')).toEqual({
       name: 'SHARED',
@@ -113,8 +113,8 @@ describe('the variables of a sandbox', () => {
       credential: ofFirst,
     });
     const turned = await choose([second, first]);
-    expect(turned.variables.find(({ name }) => name === 'SHARED')?.credential).toBe(id);
-    expect(await choose([first, second], ANYWHERE, STRANGER)).toEqual({ variables: [], unreachable: [] });
+    expect(turned.find(({ name }) => name === 'SHARED')?.credential).toBe(id);
+    expect(await choose([first, second], ANYWHERE, STRANGER)).toEqual([]);
   });
 
   it('are none when the vaults belong to two users', async () => {
@@ -122,8 +122,8 @@ describe('the variables of a sandbox', () => {
     const [ada, bob, nobody] = [await openVault('ada'), await openVault('bob'), await openVault()];
     await keep(given, ada.id, 'ADA');
     await keep(given, nobody.id, 'NOBODY');
-    expect(names((await choose([ada, nobody])).variables).toSorted()).toEqual(['ADA', 'NOBODY']);
-    expect((await choose([ada, nobody, bob])).variables).toEqual([]);
+    expect(names(await choose([ada, nobody])).toSorted()).toEqual(['ADA', 'NOBODY']);
+    expect(await choose([ada, nobody, bob])).toEqual([]);
   });
 
   it('are at most as many as a record holds', async () => {
@@ -132,7 +132,7 @@ describe('the variables of a sandbox', () => {
     for (const [index, { id }] of vaults.entries()) {
       await Promise.all(Array.from({ length: 20 }, (_, number) => keep(given, id, `NAME_${index}_${number}`)));
     }
-    const { variables } = await choose(vaults);
+    const variables = await choose(vaults);
     expect(variables).toHaveLength(MAX_VARIABLES);
     expect(variables.filter(({ vault }) => vault === vaults[5]?.id)).toEqual([]);
   });
@@ -142,14 +142,15 @@ describe('the variables of a sandbox', () => {
     const vault = await openVault();
     const { id } = await keep(given, vault.id, 'API', { networking: onlyTo('API.example.com') });
     await keep(given, vault.id, 'ANY');
-    const unreachable = async (reach: Reach) => names((await choose([vault], reach)).unreachable).toSorted();
+    const unreachable = async (reach: Reach) =>
+      names((await choose([vault], reach)).filter((each) => each.unreachable)).toSorted();
     expect(await unreachable(limitedTo('api.example.com'))).toEqual([]);
     expect(await unreachable(limitedTo('other.example.com'))).toEqual(['API']);
     expect(await unreachable(limitedTo())).toEqual(['ANY', 'API']);
     expect(await unreachable(NOWHERE)).toEqual(['ANY', 'API']);
     expect(await unreachable(ANYWHERE)).toEqual([]);
     // The commands still find the variable.
-    expect((await choose([vault], NOWHERE)).variables.map(({ credential }) => credential)).toContain(id);
+    expect((await choose([vault], NOWHERE)).map(({ credential }) => credential)).toContain(id);
   });
 });
 
@@ -177,7 +178,7 @@ it.each([
 
 describe('the substitutions of a sandbox', () => {
   const asking = (variables: readonly SandboxVariable[], token = 'token-1') => ({
-    ...{ workspace: WORKSPACE, session: SESSION, sandbox: `${SESSION}/main/1`, token, variables },
+    ...{ workspace: WORKSPACE, session: SESSION, sandbox: `${SESSION}/main/1`, token, variables, reach: ANYWHERE },
   });
   const secretsIn = (substitutions: readonly Substitution[]) => substitutions.map(({ secret }) => secret).toSorted();
 
@@ -186,7 +187,7 @@ describe('the substitutions of a sandbox', () => {
     const vault = await openVault('ada');
     const any = await keep(given, vault.id, 'ANY', { injection_location: { header: false, body: true } });
     const one = await keep(given, vault.id, 'ONE', { networking: onlyTo('API.example.com', '*.example.org') });
-    const { variables } = await choose([vault]);
+    const variables = await choose([vault]);
     const found = await given.substitutions(asking(variables));
     const placeholder = expect.stringMatching(/^placeholder_[0-9a-f]{48}$/);
     expect(new Set(found)).toEqual(
@@ -206,7 +207,7 @@ describe('the substitutions of a sandbox', () => {
     const vault = await openVault();
     await keep(given, vault.id, 'ONE');
     await keep(given, vault.id, 'TWO');
-    const { variables } = await choose([vault]);
+    const variables = await choose([vault]);
     const placeholders = async (of: ReturnType<typeof asking>) =>
       (await given.substitutions(of)).map(({ placeholder }) => placeholder);
     const here = await placeholders(asking(variables));
@@ -236,18 +237,18 @@ describe('the substitutions of a sandbox', () => {
     const [vault, other] = [await openVault(), await openVault()];
     const { place } = await keep(given, vault.id, 'GONE');
     await keep(given, other.id, 'STAYS');
-    const { variables } = await choose([vault, other]);
+    const variables = await choose([vault, other]);
     expect(secretsIn(await given.substitutions(asking(variables)))).toEqual(['secret of GONE', 'secret of STAYS']);
     await retire(given, place);
     expect(secretsIn(await given.substitutions(asking(variables)))).toEqual(['secret of STAYS']);
-    expect(names((await choose([vault, other])).variables)).toEqual(['STAYS']);
+    expect(names(await choose([vault, other]))).toEqual(['STAYS']);
   });
 
   it('have a rotated secret with the next grant, and read each version once in five minutes', async () => {
     const given = world();
     const vault = await openVault();
     const kept = await keep(given, vault.id, 'KEY');
-    const { variables } = await choose([vault]);
+    const variables = await choose([vault]);
     const secrets = async () => secretsIn(await given.substitutions(asking(variables)));
     for (let grant = 0; grant < 3; grant += 1) expect(await secrets()).toEqual(['secret of KEY']);
     expect(given.reads).toHaveLength(1);
@@ -264,7 +265,7 @@ describe('the substitutions of a sandbox', () => {
     const [ada, bob] = [await openVault('ada'), await openVault('bob')];
     await keep(given, ada.id, 'ADA');
     await keep(given, bob.id, 'BOB');
-    const [ofAda, ofBob] = [(await choose([ada])).variables, (await choose([bob])).variables];
+    const [ofAda, ofBob] = [await choose([ada]), await choose([bob])];
     expect(await given.substitutions(asking([...ofAda, ...ofBob]))).toEqual([]);
     const misplaced = ofAda.map((variable) => ({ ...variable, vault: bob.id }));
     expect(await given.substitutions(asking(misplaced))).toEqual([]);
@@ -282,7 +283,7 @@ describe('the substitutions of a sandbox', () => {
     const [adas, bobs] = await Promise.all(
       [ada, bob].map(async (vault, index) => {
         const session = SessionId.parse(`sesn_${index}`);
-        const { variables } = await choose([vault]);
+        const variables = await choose([vault]);
         return given.substitutions({ ...asking(variables, `token-${index}`), session });
       }),
     );
@@ -295,7 +296,7 @@ describe('the substitutions of a sandbox', () => {
     const given = world();
     const vault = await openVault('ada');
     const kept = await keep(given, vault.id, 'KEY');
-    const { variables } = await choose([vault]);
+    const variables = await choose([vault]);
     const grant = (of = asking(variables)) => given.substitutions(of);
     given.failing.audit = true;
     await expect(grant()).rejects.toMatchObject({ code: 'audit_unavailable' });
@@ -325,12 +326,29 @@ describe('the substitutions of a sandbox', () => {
     expect(JSON.stringify(given.audited)).not.toContain('secret of');
   });
 
+  it('are handed out only where the hosts of credential and sandbox meet, as the credential is then', async () => {
+    const given = world();
+    const vault = await openVault();
+    const { place } = await keep(given, vault.id, 'API', { networking: onlyTo('api.example.com') });
+    await keep(given, vault.id, 'ANY');
+    const reach = limitedTo('other.example.com');
+    const variables = await choose([vault], reach);
+    const secrets = async (of: Reach) => secretsIn(await given.substitutions({ ...asking(variables), reach: of }));
+    expect(await secrets(NOWHERE)).toEqual([]);
+    expect(await secrets(reach)).toEqual(['secret of ANY']);
+    expect(given.audited).toHaveLength(1);
+    const stored = (await rows.credentials.find(place)) as StoredCredential;
+    const auth = { ...stored.credential.auth, networking: onlyTo('*.example.com') } as VariableAuth;
+    await rows.credentials.replace({ ...stored, credential: { ...stored.credential, auth }, version: 2 });
+    expect(await secrets(reach)).toEqual(['secret of ANY', 'secret of API']);
+  });
+
   it('are not handed out in part when a secret cannot be read', async () => {
     const given = world();
     const vault = await openVault();
     const { place } = await keep(given, vault.id, 'LOST');
     await keep(given, vault.id, 'KEY');
-    const { variables } = await choose([vault]);
+    const variables = await choose([vault]);
     await given.memory.remove(place);
     await expect(given.substitutions(asking(variables))).rejects.toMatchObject({ code: 'secret_unavailable' });
   });
@@ -343,5 +361,5 @@ it('a vault whose user changed before its credentials came gives nothing to a se
   const metadata = { [USER_KEY]: 'bob' };
   await rows.vaults.replace(WORKSPACE, { vault: { ...empty, metadata }, revision: 0, active: 0 });
   await keep(given, empty.id, 'BOB');
-  expect((await choose([ada, empty])).variables).toEqual([]);
+  expect(await choose([ada, empty])).toEqual([]);
 });
