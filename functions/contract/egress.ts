@@ -19,6 +19,10 @@ export const RELAY_PORT = 3128;
 /** Port on which the egress proxy listens. */
 export const EGRESS_PORT = 3129;
 export const MAX_GREETING_BYTES = 1024;
+/** For the variable UV_THREADPOOL_SIZE of the proxy's container. */
+export const EGRESS_THREADS = '64';
+/** What the proxy's container runs, as an ordinary user, who needs no folder to write to. */
+export const START_EGRESS_PROXY: readonly string[] = ['node', '--disable-sigusr1', '/opt/brainstem/egress-proxy.mjs'];
 
 /**
  * What the programs of one task may reach. Hosts are names in lower case; `*.` stands for one label or more, never for none.
@@ -107,12 +111,14 @@ export type Granted = Extract<Grant, { status: 'granted' }>;
 /** What one task did towards one host and port since the last report. Nothing of what was sent is in it. */
 export const EgressUse = z.strictObject({
   subject: EgressSubject,
+  /** `*` with port 0: further hosts, when a task named more of them than a report holds. */
   host: z.string().max(253),
   port: z.int().min(0).max(65_535),
   verdict: z.enum(['allowed', 'refused', 'unreachable']),
   /** The rule of a refusal. */
   rule: z.string().nullable(),
-  connections: z.int().min(1),
+  /** 0: more of a connection that an earlier report has told, because it lasted longer than the time between reports. */
+  connections: z.int().min(0),
   /** Towards the host, and from it. */
   bytesOut: z.int().min(0),
   bytesIn: z.int().min(0),
@@ -143,6 +149,8 @@ export const EgressProxyVariables = z.object({
   EGRESS_ALLOW: z.string().default('[]'),
   /** Certificates in PEM that servers may present besides those of public authorities, where the proxy opens TLS. */
   EGRESS_EXTRA_CA: z.string().optional(),
+  /** Threads that resolve names. With Node's four, a few names that are resolved slowly would stop all the others. */
+  UV_THREADPOOL_SIZE: z.string().default(EGRESS_THREADS),
   EGRESS_LISTEN: z.string().default(`0.0.0.0:${EGRESS_PORT}`),
 });
 export type EgressProxyVariables = z.infer<typeof EgressProxyVariables>;

@@ -2,7 +2,15 @@ import { copyFileSync, cpSync, mkdirSync, statSync, writeFileSync } from 'node:f
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Code } from 'aws-cdk-lib/aws-lambda';
-import { CEDAR, ENTRIES, modules, sandboxTaskDirOf, type Entry, type ModuleSources } from './modules.ts';
+import {
+  CEDAR,
+  EGRESS_PROXY_DIR,
+  ENTRIES,
+  modules,
+  sandboxTaskDirOf,
+  type Entry,
+  type ModuleSources,
+} from './modules.ts';
 
 export interface BundlesProps extends ModuleSources {
   /** The cloud assembly, so that the bundles stay with the template that names them. */
@@ -13,9 +21,11 @@ export interface Bundles {
   code(entry: Entry): Code;
   /** Build folder of the sandbox image: Dockerfile, server.mjs and build-packages.mjs. */
   readonly sandboxImageDir: string;
+  /** Build folder of the egress proxy's image, whose stage is `egress`: Dockerfile and egress-proxy.mjs. */
+  readonly egressImageDir: string;
 }
 
-/** Writes the module of every function and of the sandbox. `bundles/sizes.json` gets the size of each in bytes. */
+/** Writes the module of every function, of the sandbox and of the egress proxy. `bundles/sizes.json` gets the size of each in bytes. */
 export function bundle(props: BundlesProps): Bundles {
   const outdir = join(props.outdir, 'bundles');
   for (const { name, code, importsCedar } of modules(props)) {
@@ -25,9 +35,14 @@ export function bundle(props: BundlesProps): Bundles {
     if (importsCedar) bringCedar(dirname(file));
   }
   copyFileSync(join(sandboxTaskDirOf(props), 'Dockerfile'), join(outdir, 'sandbox/Dockerfile'));
+  copyFileSync(join(EGRESS_PROXY_DIR, 'Dockerfile'), join(outdir, 'egress/Dockerfile'));
   const sizes = ENTRIES.map((entry) => [entry, statSync(join(outdir, entry, 'index.mjs')).size]);
   writeFileSync(join(outdir, 'sizes.json'), JSON.stringify(Object.fromEntries(sizes), null, 2));
-  return { code: (entry) => Code.fromAsset(join(outdir, entry)), sandboxImageDir: join(outdir, 'sandbox') };
+  return {
+    code: (entry) => Code.fromAsset(join(outdir, entry)),
+    sandboxImageDir: join(outdir, 'sandbox'),
+    egressImageDir: join(outdir, 'egress'),
+  };
 }
 
 /** Copies Cedar as a package into the function's folder, where an import finds it as it does in this repository. */

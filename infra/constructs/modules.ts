@@ -35,6 +35,7 @@ export const CEDAR = '@cedar-policy/cedar-wasm/nodejs';
 const REQUIRE = 'import{createRequire as requireOf}from"node:module";const require=requireOf(import.meta.url);';
 
 const PACKAGE_DIR = join(import.meta.dirname, '../..');
+export const EGRESS_PROXY_DIR = join(PACKAGE_DIR, 'egress-proxy');
 
 export interface ModuleSources {
   /** The harness's module holds the client of this provider. @default anthropic */
@@ -94,6 +95,7 @@ function passOf(sources: ModuleSources): Pass {
       ...Object.fromEntries(functions),
       'sandbox/server': join(sandboxTaskDir, 'main.ts'),
       'sandbox/build-packages': join(sandboxTaskDir, 'build-packages.ts'),
+      'egress/egress-proxy': join(EGRESS_PROXY_DIR, 'main.ts'),
     },
     absWorkingDir: PACKAGE_DIR,
     // Nothing is written there: the files are returned, with their paths.

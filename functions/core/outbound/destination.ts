@@ -28,7 +28,7 @@ type Judged = { readonly status: 'judged'; readonly destination: Destination } |
 const MAX_URL_CHARS = 8192;
 
 /** Servers at lower ports, such as mail and SSH, might take a request for their own protocol. */
-const FIRST_FREE_PORT = 1024;
+export const FIRST_FREE_PORT = 1024;
 
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 /** Names that RFC 6761, RFC 6762, RFC 8375 and ICANN keep out of the public DNS, and others that private networks use. */
@@ -38,7 +38,7 @@ const PRIVATE_NAME = /\.(?:local(?:host|domain)?|internal|intranet|private|corp|
 export function judgeUrl(text: string, allow: AllowedHosts): Judged {
   const url = text.length <= MAX_URL_CHARS ? URL.parse(text) : null;
   if (url === null) return { status: 'blocked', host: null, rule: 'is not a valid URL' };
-  const host = url.hostname.replace(/\.$/, '').replaceAll(/[[\]]/g, '');
+  const host = hostOf(url);
   const entries = allow.filter((entry) => covers(entry.host, host));
   const rule = ruleAgainst(url, host, entries);
   if (rule !== null) return { status: 'blocked', host: host === '' ? null : host, rule };
@@ -48,8 +48,16 @@ export function judgeUrl(text: string, allow: AllowedHosts): Judged {
   return { status: 'judged', destination: { url, host, port, secure, admitted } };
 }
 
+/** In ASCII, without brackets and without a trailing dot. */
+export function hostOf(url: URL): string {
+  return url.hostname.replace(/\.$/, '').replaceAll(/[[\]]/g, '');
+}
+
 /** Every address of the host must be allowed, because the system chooses the one that it connects to. */
-export function ruleAgainstAddresses({ admitted }: Destination, addresses: readonly string[]): string | null {
+export function ruleAgainstAddresses(
+  { admitted }: Pick<Destination, 'admitted'>,
+  addresses: readonly string[],
+): string | null {
   for (const text of addresses) {
     const address = parseAddress(text);
     const kind = address === null ? 'an address of an unknown form' : forbiddenKind(address, admitted);
@@ -81,6 +89,11 @@ function ruleAgainstHost(host: string): string | null {
   // The parser has turned decimal, octal, hex, percent-encoded and full-width forms into plain addresses.
   const address = parseAddress(host);
   if (address !== null) return `is ${forbiddenKind(address) ?? 'an address where a name is required'}`;
+  return ruleAgainstName(host);
+}
+
+/** For a host that is no address. */
+export function ruleAgainstName(host: string): string | null {
   const labels = host.split('.');
   if (host.length > 253 || !labels.every((label) => LABEL.test(label))) return 'is not a valid host name';
   if (labels.length < 2 || PRIVATE_NAME.test(host)) return 'is not a name of the public internet';

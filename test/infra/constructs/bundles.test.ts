@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { EGRESS_PORT, START_EGRESS_PROXY } from '#contract/egress.ts';
 import { bundle } from '#infra/constructs/bundles.ts';
 import { buildAhead, ENTRIES } from '#infra/constructs/modules.ts';
 import type { ModelProvider } from '#infra/options/model-options.ts';
@@ -47,6 +48,14 @@ test('the sandbox image is built from a folder with the server, the package buil
   expect(existsSync(join(sandboxImageDir, 'server.mjs'))).toBe(true);
   expect(existsSync(join(sandboxImageDir, 'build-packages.mjs'))).toBe(true);
   expect(readFileSync(join(sandboxImageDir, 'Dockerfile'), 'utf8')).toBe('FROM scratch\n');
+});
+
+test('the image of the egress proxy is built from a folder with the program and its Dockerfile', () => {
+  const { egressImageDir } = bundled();
+  expect(existsSync(join(egressImageDir, 'egress-proxy.mjs'))).toBe(true);
+  const dockerfile = readFileSync(join(egressImageDir, 'Dockerfile'), 'utf8');
+  expect(dockerfile).toContain(`CMD ${JSON.stringify(START_EGRESS_PROXY).replaceAll(',', ', ')}\n`);
+  expect(dockerfile).toContain(`EXPOSE ${EGRESS_PORT}\n`);
 });
 
 test('the sizes of the bundles are written to a file beside them', () => {

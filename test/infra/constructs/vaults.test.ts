@@ -81,7 +81,7 @@ describe.each(OAuthTokens.options)('the grants of vaults with OAuth tokens in %s
     const app = new App({ outdir: scratchDir() });
     const stack = new Stack(app, 'Own');
     const vaults = new Vaults(stack, 'Vaults', { removalPolicy: RemovalPolicy.DESTROY, oauthTokens });
-    const bundles = { code: () => Code.fromInline('exports.handler = 0'), sandboxImageDir: '' };
+    const bundles = { code: () => Code.fromInline('exports.handler = 0'), sandboxImageDir: '', egressImageDir: '' };
     const defaults = {
       bundles,
       removalPolicy: RemovalPolicy.DESTROY,

@@ -1,0 +1,9 @@
+/** What the proxy asks the service: who a caller is and what it may do, and to keep what callers did. */
+import type { EgressReport, Grant, GrantRequest } from '#contract/egress.ts';
+
+export interface EgressFunction {
+  /** Rejects when the function cannot be reached or answers something else. That is never a grant. */
+  grant(asked: Omit<GrantRequest, 'ask'>): Promise<Grant>;
+  /** Resolves when the uses are kept. A repeat with the same id counts once. */
+  report(report: Omit<EgressReport, 'ask'>): Promise<void>;
+}
