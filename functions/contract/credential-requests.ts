@@ -56,22 +56,42 @@ const StaticBearerCreate = z.strictObject({
 
 const MAX_ALLOWED_HOSTS = 16;
 const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
-const HOST = new RegExp(`^(?:\\*\\.)?${LABEL}(?:\\.${LABEL})*$`);
+const NAME = new RegExp(`^(?:\\*\\.)?${LABEL}(?:\\.${LABEL})*$`);
+/** A URL takes a host that ends in a number for an IPv4 address, and writes it in this form. */
+const ENDS_IN_NUMBER = /(?:^|\.)(?:\d+|0x[\da-f]*)$/i;
+const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
+
+const AllowedHost = z
+  .string()
+  .min(1)
+  .max(253)
+  .refine((host) => (ENDS_IN_NUMBER.test(host) ? IPV4.test(host) : NAME.test(host)), {
+    error: 'must be a host name, an IPv4 address or "*." and a domain, without scheme, port or path',
+  });
+
+/**
+ * Variables that decide how programs start, find their libraries or reach the network. A placeholder in one of them would
+ * break most programs of a sandbox.
+ */
+const STEERING_VARIABLES: readonly RegExp[] = [
+  /^(?:PATH|HOME|PWD|OLDPWD|SHELL|TERM|TMPDIR|IFS|ENV|CDPATH|GLOBIGNORE|PS4|PROMPT_COMMAND|POSIXLY_CORRECT)$/,
+  /^(?:UID|EUID|PPID|SHELLOPTS|BASHOPTS|BASH_.*|LD_.*|GCONV_PATH|LOCPATH)$/,
+  // The way out of the sandbox, and the authorities that programs trust.
+  /^(?:HTTP|HTTPS|ALL|FTP|NO)_PROXY$/i,
+  /^(?:SSL_CERT_(?:FILE|DIR)|(?:CURL|REQUESTS|AWS)_CA_BUNDLE|NODE_EXTRA_CA_CERTS|NODE_TLS_REJECT_UNAUTHORIZED)$/,
+  /^(?:GIT_SSL_.*|PIP_CERT|npm_config_(?:ca|cafile|(?:https?_)?proxy)|CARGO_HTTP_(?:CAINFO|PROXY)|DENO_CERT)$/i,
+  // Interpreters and compilers.
+  /^(?:NODE_(?:OPTIONS|PATH|USE_ENV_PROXY)|PYTHON(?:PATH|HOME|STARTUP)|PERL5(?:LIB|OPT)|RUBY(?:OPT|LIB)|GEM_(?:PATH|HOME))$/,
+  /^(?:(?:JAVA_TOOL|_JAVA|JDK_JAVA)_OPTIONS|CLASSPATH|GOPATH|GOFLAGS|GOROOT|CPATH|LIBRARY_PATH|PKG_CONFIG_PATH)$/,
+  /^GIT_(?:DIR|WORK_TREE|INDEX_FILE|EXEC_PATH|CONFIG.*|SSH.*|ASKPASS|PROXY_COMMAND)$/,
+];
 
 const CredentialNetworking = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('unrestricted') }),
   z.strictObject({
     type: z.literal('limited'),
-    allowed_hosts: z
-      .array(
-        z
-          .string()
-          .min(1)
-          .max(253)
-          .regex(HOST, 'must be a host name, an IPv4 address or "*." and a domain, without scheme, port or path'),
-      )
-      .min(1)
-      .max(MAX_ALLOWED_HOSTS),
+    allowed_hosts: z.array(AllowedHost).min(1).max(MAX_ALLOWED_HOSTS),
   }),
 ]);
 
@@ -84,7 +104,10 @@ export const EnvironmentVariableCreate = z.strictObject({
     .string()
     .min(1)
     .max(255)
-    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable'),
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable')
+    .refine((name) => !STEERING_VARIABLES.some((steering) => steering.test(name)), {
+      error: 'is a variable that steers the programs of a sandbox: choose another name',
+    }),
   secret_value: Secret,
   networking: CredentialNetworking,
   injection_location: InjectionLocation.optional(),
