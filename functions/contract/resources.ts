@@ -10,6 +10,8 @@ export const MAX_FILES = 500;
 /** Of all files together: a sandbox's disk has room for more. */
 export const MAX_FILES_BYTES = 5_000_000_000;
 export const MAX_MEMORY_STORES = 8;
+/** A repository takes a clone before the first call, and one secret. */
+export const MAX_REPOSITORIES = 20;
 
 /** What all sandboxes of a session may hand out. */
 export const MAX_OUTPUTS = 10_000;
@@ -31,15 +33,50 @@ const MemoryStoreInput = z.strictObject({
 });
 export type MemoryStoreInput = z.infer<typeof MemoryStoreInput>;
 
-const RepositoryInput = notYetType('github_repository', 'repositories are not supported yet: leave it out');
+/** What git takes for a branch is judged by the repository's host; what it must never take for an option is judged here. */
+const BranchName = wellFormed(255)
+  .min(1)
+  .regex(
+    /^(?![-/.])(?!.*(?:\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)))[^\s\p{Cc}~^:?*[\\]+(?<![/.])$/u,
+    'must be a name of a branch',
+  );
+
+export const Checkout = z
+  .discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('branch'), name: BranchName }),
+    z.strictObject({
+      type: z.literal('commit'),
+      sha: z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, 'must be a whole SHA of 40 or 64 lower-case hex digits'),
+    }),
+  ])
+  .meta({ id: 'Checkout' });
+export type Checkout = z.infer<typeof Checkout>;
+
+/** It becomes part of a header of HTTP. */
+const RepositoryToken = z
+  .string()
+  .min(1)
+  .max(4000)
+  .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII characters without spaces');
+
+/** The rules of `url` and `mount_path` are in `core/egress/git-hosts.ts` and `core/session/mount-repositories.ts`. */
+const RepositoryInput = z.strictObject({
+  type: z.literal('github_repository'),
+  url: wellFormed(2000),
+  authorization_token: RepositoryToken.nullish(),
+  checkout: Checkout.nullish(),
+  mount_path: MountPath,
+});
+export type RepositoryInput = z.infer<typeof RepositoryInput>;
 
 export const ResourceInputs = z
   .array(z.discriminatedUnion('type', [FileResourceInput, MemoryStoreInput, RepositoryInput]))
-  .max(MAX_FILES + MAX_MEMORY_STORES)
+  .max(MAX_FILES + MAX_MEMORY_STORES + MAX_REPOSITORIES)
   .superRefine((inputs, context) => {
     for (const [type, max] of [
       ['file', MAX_FILES],
       ['memory_store', MAX_MEMORY_STORES],
+      ['github_repository', MAX_REPOSITORIES],
     ] as const) {
       const beyond = inputs.flatMap((input, index) => (input.type === type ? [index] : []))[max];
       if (beyond === undefined) continue;
@@ -56,11 +93,11 @@ export const ResourceAdd = z
   .discriminatedUnion('type', [
     FileResourceInput,
     notYetType('memory_store', 'memory stores are attached when a session is created'),
-    notYetType('github_repository', 'repositories are attached when a session is created, and are not supported yet'),
+    notYetType('github_repository', 'repositories are attached when a session is created'),
   ])
   .meta({ id: 'ResourceAdd' });
 
-export const ResourceUpdate = z.strictObject({ authorization_token: z.string().min(1).max(10_000) });
+export const ResourceUpdate = z.strictObject({ authorization_token: RepositoryToken });
 
 /** `file_id` names the session's own copy of the file that was asked for. `mount_path` is absolute. */
 export const FileResource = z
@@ -92,8 +129,22 @@ export const MemoryStoreResource = z
   .meta({ id: 'MemoryStoreResource' });
 export type MemoryStoreResource = z.infer<typeof MemoryStoreResource>;
 
+/** No response holds its token. */
+export const RepositoryResource = z
+  .object({
+    id: ResourceId,
+    type: z.literal('github_repository'),
+    url: z.string(),
+    mount_path: z.string(),
+    checkout: Checkout.nullable(),
+    created_at: Instant,
+    updated_at: Instant,
+  })
+  .meta({ id: 'RepositoryResource' });
+export type RepositoryResource = z.infer<typeof RepositoryResource>;
+
 export const SessionResource = z
-  .discriminatedUnion('type', [FileResource, MemoryStoreResource])
+  .discriminatedUnion('type', [FileResource, MemoryStoreResource, RepositoryResource])
   .meta({ id: 'SessionResource' });
 export type SessionResource = z.infer<typeof SessionResource>;
 
@@ -114,12 +165,17 @@ export const MountedFile = FileResource.extend({
 });
 export type MountedFile = z.infer<typeof MountedFile>;
 
-const Mounted = z.discriminatedUnion('type', [MountedFile, MemoryStoreResource]);
+/** A repository with its token, which only the function `egress` can open. Null without one. */
+export const MountedRepository = RepositoryResource.extend({ sealedToken: z.string().nullable() });
+export type MountedRepository = z.infer<typeof MountedRepository>;
+
+const Mounted = z.discriminatedUnion('type', [MountedFile, MemoryStoreResource, MountedRepository]);
 export type Mounted = z.infer<typeof Mounted>;
 
 /**
  * What the sandboxes of a session find. It is one item beside the session's details, written in the transaction of the
- * append that changes it. Memory stores and skills are fixed when the session is created.
+ * append that changes it. Memory stores, repositories and skills are fixed when the session is created; a repository's token
+ * may be replaced.
  */
 export const SessionContents = z.object({
   /** In the order in which they were attached. */

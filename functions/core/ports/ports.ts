@@ -37,7 +37,7 @@ import type {
   Tasks,
   Warming,
 } from '#core/ports/sandboxes.ts';
-import type { SecretReader, SecretWriter } from '#core/ports/secrets.ts';
+import type { SecretReader, SecretWriter, TokenOpener, TokenSealer } from '#core/ports/secrets.ts';
 import type { AbandonedVersions, SkillArchives, SkillRecords } from '#core/ports/skills.ts';
 import type { Pause, Stamp } from '#core/ports/stamp.ts';
 import type { TokenBuckets } from '#core/ports/token-bucket.ts';
@@ -105,6 +105,8 @@ export interface Ports {
   readonly credentials: CredentialRecords;
   readonly secrets: SecretWriter;
   readonly secretReader: SecretReader;
+  readonly tokenSealer: TokenSealer;
+  readonly tokenOpener: TokenOpener;
   readonly leases: RefreshLeases;
   readonly tokens: Tokens;
 

@@ -8,6 +8,7 @@
  */
 import * as z from 'zod';
 import type { CredentialAuth } from '#contract/credentials.ts';
+import type { ResourceId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import type { CredentialPlace } from '#core/ports/vault-records.ts';
 
 export const SecretField = z.enum(['access_token', 'refresh_token', 'client_secret', 'token', 'secret_value']);
@@ -41,4 +42,24 @@ export interface SecretReader {
    * `stored_data_invalid` for a pointer of another credential, another field or no store of this deployment.
    */
   read(place: CredentialPlace, pointers: SecretPointers): Promise<SecretValues>;
+}
+
+/** The repository of a session whose token it is. */
+export interface TokenPlace {
+  readonly workspace: WorkspaceId;
+  readonly session: SessionId;
+  readonly resource: ResourceId;
+}
+
+/**
+ * Seals the token of a repository. The sealed text is stored with the resource and is in no answer, so the token is gone
+ * when its resource is. Each sealing gives another text. Throws `Fault` `secret_unavailable`.
+ */
+export interface TokenSealer {
+  seal(place: TokenPlace, token: string): Promise<string>;
+}
+
+/** Throws `Fault` `secret_unavailable`, and `stored_data_invalid` for a text that was sealed for another place. */
+export interface TokenOpener {
+  open(place: TokenPlace, sealed: string): Promise<string>;
 }
