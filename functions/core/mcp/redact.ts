@@ -1,10 +1,10 @@
 /**
  * Takes secrets out of what a server says (`docs/security.md`, Secrets): a server may echo the token that it was called
- * with. The search covers the encodings that programs use by habit (URL, form, JSON, hex, base64) and reversed text. A
- * server that wants to hide a token can split it smaller, encode it twice or encrypt it: no search finds all of that.
+ * with. `secret-forms.ts` says which of its forms are found.
  */
 import type { HttpResponse } from '#contract/credential-validation.ts';
 import { seen } from '#core/mcp/pins.ts';
+import { formsOf } from '#core/outbound/secret-forms.ts';
 import type { McpBlock, McpFailure, UrlRequest } from '#core/ports/mcp-client.ts';
 
 interface Redacted {
@@ -14,53 +14,12 @@ interface Redacted {
 
 const MARKER = '[redacted]';
 
-/** A shorter secret occurs in ordinary texts by chance. */
-const MIN_CHARS = 4;
-/** From this length on, half of a secret is of use to a thief, and half of it does not occur in a text by chance. */
-const MIN_CHARS_OF_HALVES = 16;
-
 /** Puts `marker`, which must not contain a secret, in the place of each secret. */
 export function redact(text: string, secretsInUse: readonly string[], marker: string): Redacted {
   // The longest form goes first: a shorter form that is replaced inside a longer one would hide the longer one.
   const forms = [...new Set(secretsInUse.flatMap(formsOf))].toSorted((a, b) => b.length - a.length);
   const redacted = forms.reduce((rest, form) => rest.replaceAll(form, () => marker), text);
   return { text: redacted, found: redacted !== text };
-}
-
-function formsOf(secret: string): readonly string[] {
-  if (secret.length < MIN_CHARS) return [];
-  if (secret.length < MIN_CHARS_OF_HALVES) return [secret, ...encodingsOf(secret.toWellFormed())];
-  const middle = Math.floor(secret.length / 2);
-  const parts = [secret, secret.slice(0, middle), secret.slice(-middle)];
-  return parts.flatMap((part) => [part, backwards(part), ...encodingsOf(part.toWellFormed())]);
-}
-
-function backwards(part: string): string {
-  return [...part].toReversed().join('');
-}
-
-function encodingsOf(part: string): readonly string[] {
-  const url = encodeURIComponent(part);
-  const form = new URLSearchParams({ part }).toString().slice('part='.length);
-  const urls = [url, form].flatMap((encoded) => [
-    encoded,
-    encoded.replaceAll(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase()),
-  ]);
-  const json = JSON.stringify(part).slice(1, -1);
-  const hex = Buffer.from(part, 'utf8').toString('hex');
-  return [...urls, json, json.replaceAll('/', String.raw`\/`), hex, hex.toUpperCase(), ...base64Of(part)];
-}
-
-/** Base64 encodes three bytes at a time, so a part looks different for each of the three places where it may begin. */
-function base64Of(part: string): readonly string[] {
-  const bytes = Buffer.from(part, 'utf8');
-  return [0, 1, 2].flatMap((before) => {
-    const coded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64url');
-    // The first and last characters also carry bits of the bytes beside the part, so they differ there.
-    const first = Math.ceil((before * 8) / 6);
-    const own = coded.slice(first, Math.floor(((before + bytes.length) * 8) / 6));
-    return own.length < MIN_CHARS ? [] : [own, own.replaceAll('-', '+').replaceAll('_', '/')];
-  });
 }
 
 /** Redacts the blocks of an answer before they are formatted or cut: a secret that is cut would not be found. */
