@@ -112,6 +112,8 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
       'functions/core/egress/',
       'zod',
       'node:',
+      '@peculiar/asn1-schema',
+      '@peculiar/asn1-x509',
       'aws4fetch',
     ],
   },
