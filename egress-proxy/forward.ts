@@ -39,9 +39,9 @@ export async function forward(
   forwarding: Forwarding,
 ): Promise<Ending> {
   const asked = partsOf(request, forwarding);
-  const sending = forwarding.exchange?.outgoing(asked) ?? asked;
-  if ('sentence' in sending) return refused(response, sending);
   try {
+    const sending = (await forwarding.exchange?.outgoing(asked)) ?? asked;
+    if ('sentence' in sending) return refused(response, sending);
     const answer = await answerTo(sending, { request, response, via: forwarding.via });
     const received = answerParts(answer);
     const passing = forwarding.exchange?.incoming(received) ?? received;
@@ -49,7 +49,7 @@ export async function forward(
       answer.destroy();
       return refused(response, passing);
     }
-    await passOn(passing, answer.statusMessage ?? '', response);
+    await passOn(passing, response);
     return { verdict: 'allowed', rule: null };
   } catch (error) {
     return refused(response, refusalOf(error, forwarding.authority));
@@ -82,7 +82,8 @@ function partsOf(request: IncomingMessage, { path, authority }: Forwarding): Req
 }
 
 function answerParts(answer: IncomingMessage): AnswerParts {
-  return { status: answer.statusCode ?? 502, headers: endToEnd(answer.rawHeaders), body: answer };
+  const { statusCode: status = 502, statusMessage: reason = '', rawHeaders } = answer;
+  return { status, reason, headers: endToEnd(rawHeaders), body: answer };
 }
 
 /** The headers that are for the other end. `Connection` names more that are not. */
@@ -151,13 +152,9 @@ function sendBody(body: Readable | null, request: IncomingMessage, outgoing: Cli
   });
 }
 
-async function passOn(
-  { status, headers, body }: AnswerParts,
-  statusMessage: string,
-  response: ServerResponse,
-): Promise<void> {
+async function passOn({ status, reason, headers, body }: AnswerParts, response: ServerResponse): Promise<void> {
   response.sendDate = false;
-  response.writeHead(status, statusMessage, headers.flat());
+  response.writeHead(status, reason, headers.flat());
   await new Promise<void>((resolve) => {
     // A body that breaks off breaks the connection, so that the client does not take it for the whole.
     pipeline(body, response, () => resolve());
