@@ -28,7 +28,7 @@ const PENDING_CREDENTIALS = 'PENDING#*';
 
 /**
  * Vaults: the table of vaults, credentials, MCP servers and policies, and the two stores of their secrets. Functions
- * that only write secrets cannot read them: `grantUse` alone gives the right to read one.
+ * that only write secrets cannot read them: `grantUse` and `grantHandOut` alone give the right to read one.
  */
 export class Vaults extends Construct {
   readonly table: TableV2;
@@ -63,6 +63,20 @@ export class Vaults extends Construct {
     this.#grantRows(proxy, { actions: ['dynamodb:UpdateItem'], when: inPartitions([OF_VAULTS, ...added]) });
     const secrets = ['secretsmanager:GetSecretValue', 'secretsmanager:CreateSecret', 'secretsmanager:PutSecretValue'];
     this.#grantPlaces(proxy, secrets, [SEAL, UNSEAL]);
+  }
+
+  /** For choosing the variables of a sandbox that starts: the function reads rows, in which no variable's secret is. */
+  grantName(provision: EntryFunction): void {
+    this.#grantRows(provision, { actions: READ, when: inPartitions([OF_VAULTS]) });
+  }
+
+  /**
+   * For telling the egress proxy the secrets of a sandbox's variables, which are in Secrets Manager whatever the option
+   * says. The function has no right to the key, so it opens no OAuth token that is sealed in its row.
+   */
+  grantHandOut(egress: EntryFunction): void {
+    this.grantName(egress);
+    this.#grantSecrets(egress, ['secretsmanager:GetSecretValue']);
   }
 
   /** For a user's consent, from the link to the stored credential. The function writes secrets and reads none. */

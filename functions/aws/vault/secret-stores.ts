@@ -54,6 +54,11 @@ export function createSecretReader(env: Env): SecretReader {
   };
 }
 
+/** Reads secrets of the type `environment_variable`: they are in one store, whatever the deployment's option says. */
+export function createVariableReader(env: Env): SecretReader {
+  return createSecretsManagerReader(new SecretsManagerClient(PATIENTLY), setting(env, 'SECRETS_PREFIX'));
+}
+
 function tokensIn(env: Env): OAuthTokens {
   const parsed = OAuthTokens.safeParse(setting(env, 'OAUTH_TOKENS'));
   if (parsed.success) return parsed.data;
