@@ -6,6 +6,7 @@ import { AuditTrail } from './constructs/audit-trail.ts';
 import { bundle } from './constructs/bundles.ts';
 import { Connect, enterpriseSettings, grantManagedServers, receiveLinks } from './constructs/connect.ts';
 import { Content } from './constructs/content.ts';
+import { Egress } from './constructs/egress.ts';
 import { FirstKey } from './constructs/first-key.ts';
 import { Hands } from './constructs/hands.ts';
 import { Harness } from './constructs/harness.ts';
@@ -37,6 +38,8 @@ export class Brainstem extends Construct {
   readonly api: Api;
   readonly harness: Harness;
   readonly hands: Hands;
+  /** Null where no sandbox may reach anything. */
+  readonly egress: Egress | null;
   readonly webFetch: WebFetch;
   readonly vaults: Vaults;
   readonly mcpProxy: McpProxyFunction;
@@ -50,7 +53,7 @@ export class Brainstem extends Construct {
   constructor(scope: Construct, id: string, props: BrainstemProps = {}) {
     super(scope, id);
     this.options = parseOptions(props);
-    const { model, sandbox, mcp, connect } = this.options;
+    const { model, sandbox, mcp, connect, network } = this.options;
     const removalPolicy = this.options.removalPolicy === 'retain' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY;
     const bundles = bundle({ outdir: assemblyDir(this), modelProvider: model.provider });
     const defaults = { bundles, removalPolicy, logRetention: this.options.logRetentionDays };
@@ -88,11 +91,22 @@ export class Brainstem extends Construct {
     this.hands = new Hands(this, 'Hands', {
       ...stores,
       sandbox: { ...sandbox, image },
+      maxReach: network.max,
       packages: { image: buildUri ? { uri: buildUri } : image, cpu, memoryMb, hosts, sources },
     });
     this.hands.grantProvision(this.harness.turn);
     // The API ends the sandbox of a session that it deletes.
     this.hands.grantProvision(this.api.answer);
+
+    // Programs in a sandbox reach the network through the egress proxy, which asks the function `egress` what they may.
+    const { auditTrail } = this;
+    const { platform, network: sandboxes } = this.hands;
+    this.egress =
+      network.max === 'none'
+        ? null
+        : new Egress(this, 'Egress', { ...stores, auditTrail, platform, sandboxes, options: network });
+    this.egress?.grantRun(this.hands.provision);
+
     this.webFetch = new WebFetch(this, 'WebFetch', { ...stores, allow: this.options.webFetch.allow });
 
     // Vaults hold the credentials with which agents act for users. The API stores credentials and cannot read them.
@@ -100,7 +114,7 @@ export class Brainstem extends Construct {
     this.vaults.grantManage(this.api.answer);
 
     // The MCP proxy calls MCP servers for users. It is the only function that reads the secrets in their vaults.
-    const { vaults, auditTrail } = this;
+    const { vaults } = this;
     this.mcpProxy = new McpProxyFunction(this, 'McpProxy', { ...stores, vaults, auditTrail, options: mcp });
     this.mcpProxy.grantInvoke(this.harness.turn);
     this.mcpProxy.grantInvoke(this.api.answer);
@@ -140,11 +154,11 @@ export class Brainstem extends Construct {
 
     // The deployment makes the first API key, a dashboard and saved queries.
     this.firstKey = new FirstKey(this, 'FirstKey', { defaults, records: this.records });
-    const pages = this.connect === null ? [] : [this.connect.pages];
+    const optional = [this.connect?.pages, this.egress?.answer].filter((one) => one !== undefined);
     this.observability = new Observability(this, 'Observability', {
       functions: [
         ...[this.api.answer, this.api.stream, this.harness.turn],
-        ...[provision, execute, webFetch, mcpProxy, this.sweep.repair, this.auditTrail.sign, ...pages],
+        ...[provision, execute, webFetch, mcpProxy, this.sweep.repair, this.auditTrail.sign, ...optional],
       ],
       run: this.run,
     });

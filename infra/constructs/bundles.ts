@@ -35,13 +35,13 @@ export function bundle(props: BundlesProps): Bundles {
     if (importsCedar) bringCedar(dirname(file));
   }
   copyFileSync(join(sandboxTaskDirOf(props), 'Dockerfile'), join(outdir, 'sandbox/Dockerfile'));
-  copyFileSync(join(EGRESS_PROXY_DIR, 'Dockerfile'), join(outdir, 'egress/Dockerfile'));
+  copyFileSync(join(EGRESS_PROXY_DIR, 'Dockerfile'), join(outdir, 'egress-proxy/Dockerfile'));
   const sizes = ENTRIES.map((entry) => [entry, statSync(join(outdir, entry, 'index.mjs')).size]);
   writeFileSync(join(outdir, 'sizes.json'), JSON.stringify(Object.fromEntries(sizes), null, 2));
   return {
     code: (entry) => Code.fromAsset(join(outdir, entry)),
     sandboxImageDir: join(outdir, 'sandbox'),
-    egressImageDir: join(outdir, 'egress'),
+    egressImageDir: join(outdir, 'egress-proxy'),
   };
 }
 

@@ -1,7 +1,7 @@
 import { AGENT_USER } from '#contract/hands.ts';
 import { Aws, Names, Stack } from 'aws-cdk-lib';
 import { CfnTaskDefinition, type Cluster } from 'aws-cdk-lib/aws-ecs';
-import type { Role } from 'aws-cdk-lib/aws-iam';
+import { type IPrincipal, type Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import type { EntryFunction } from './entry-function.ts';
@@ -18,10 +18,12 @@ export interface ConfinedTaskProps {
   readonly memoryMb: number;
   readonly container: Pick<
     CfnTaskDefinition.ContainerDefinitionProperty,
-    'name' | 'image' | 'command' | 'portMappings'
+    'name' | 'image' | 'command' | 'portMappings' | 'environment'
   > & { readonly name: string };
-  /** `server` begins with START_SERVER, which leaves root; `agent` is the one user of its container. */
-  readonly runsAs: 'server' | 'agent';
+  /** `server` begins with START_SERVER, which leaves root; the others are the one user of their container. */
+  readonly runsAs: 'server' | 'agent' | 'proxy';
+  /** A task for untrusted code has none. */
+  readonly role?: Role;
 }
 
 /** The root file system is read-only. Each of these is a VOLUME of the image, so that its owner is the agent. */
@@ -43,16 +45,17 @@ const GIVEN = [
   ...['SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT'],
 ];
 const USERS = {
-  server: { user: '0:0', drop: GIVEN.filter((capability) => !KEPT.includes(capability)) },
-  agent: { user: `${AGENT_USER}:${AGENT_USER}`, drop: ['ALL'] },
+  server: { user: '0:0', drop: GIVEN.filter((capability) => !KEPT.includes(capability)), writable: WRITABLE },
+  agent: { user: `${AGENT_USER}:${AGENT_USER}`, drop: ['ALL'], writable: WRITABLE },
+  proxy: { user: `${AGENT_USER}:${AGENT_USER}`, drop: ['ALL'], writable: {} },
 } as const;
 
 /**
- * A task for untrusted code, which runs as an ordinary user without capabilities, no role, no settings. It is a CloudFormation
- * resource, because CDK's FargateTaskDefinition gives every task a role.
+ * A task that runs as an ordinary user without capabilities. It is a CloudFormation resource, because CDK's
+ * FargateTaskDefinition gives every task a role, which untrusted code must not have.
  */
 export function confinedTask(scope: Construct, platform: TaskPlatform, props: ConfinedTaskProps): CfnTaskDefinition {
-  const { user, drop } = USERS[props.runsAs];
+  const { user, drop, writable } = USERS[props.runsAs];
   const definition = new CfnTaskDefinition(scope, 'Definition', {
     family: Names.uniqueResourceName(scope, { maxLength: 60 }),
     requiresCompatibilities: ['FARGATE'],
@@ -61,7 +64,8 @@ export function confinedTask(scope: Construct, platform: TaskPlatform, props: Co
     cpu: String(props.cpu),
     memory: String(props.memoryMb),
     executionRoleArn: platform.executionRole.roleArn,
-    volumes: Object.keys(WRITABLE).map((name) => ({ name })),
+    ...(props.role && { taskRoleArn: props.role.roleArn }),
+    volumes: Object.keys(writable).map((name) => ({ name })),
     containerDefinitions: [
       {
         ...props.container,
@@ -69,7 +73,7 @@ export function confinedTask(scope: Construct, platform: TaskPlatform, props: Co
         user,
         readonlyRootFilesystem: true,
         linuxParameters: { initProcessEnabled: true, capabilities: { drop: [...drop] } },
-        mountPoints: Object.entries(WRITABLE).map(([sourceVolume, containerPath]) => ({
+        mountPoints: Object.entries(writable).map(([sourceVolume, containerPath]) => ({
           sourceVolume,
           containerPath,
           readOnly: false,
@@ -101,4 +105,14 @@ export function grantRunTask(launcher: EntryFunction, { cluster }: TaskPlatform,
     revisions,
     'Every revision of one family: while a deployment replaces the revision, functions still start the old one.',
   );
+}
+
+/** What may have a role of a task: ECS, for tasks of this account. */
+export function ofTasks(scope: Construct): IPrincipal {
+  return new ServicePrincipal('ecs-tasks.amazonaws.com', {
+    conditions: {
+      StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID },
+      ArnLike: { 'aws:SourceArn': Stack.of(scope).formatArn({ service: 'ecs', resource: '*' }) },
+    },
+  });
 }

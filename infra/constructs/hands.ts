@@ -1,5 +1,7 @@
 import { CustomResource, Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
+import type { Options } from '../options/options.ts';
+import type { TaskPlatform } from './confined-task.ts';
 import { EntryFunction, type FunctionDefaults } from './entry-function.ts';
 import { PackageBuild, type PackageBuildProps } from './package-build.ts';
 import { SandboxNetwork } from './sandbox-network.ts';
@@ -12,6 +14,8 @@ export interface HandsProps extends Stores {
     /** A sandbox that is older is stopped. */
     readonly maxHours: number;
   };
+  /** The most that an environment may open. */
+  readonly maxReach: Options['network']['max'];
   readonly packages: Pick<PackageBuildProps, 'image' | 'cpu' | 'memoryMb' | 'sources' | 'hosts'>;
 }
 
@@ -30,7 +34,10 @@ export class Hands extends Construct {
   constructor(scope: Construct, id: string, props: HandsProps) {
     super(scope, id);
     const { defaults, log, records, content, memory } = props;
-    this.network = new SandboxNetwork(this, 'Network', { log, records, content, memory });
+    this.network = new SandboxNetwork(this, 'Network', {
+      ...{ log, records, content, memory },
+      hasWayOut: props.maxReach !== 'none',
+    });
 
     // A cold Fargate start takes up to two minutes, and a build of packages longer. The harness also invokes this ahead
     // of time. Lambda does not repeat that invocation, because the Provision step of the run is the repeat.
@@ -45,6 +52,7 @@ export class Hands extends Construct {
     });
     records.grantRead(this.provision);
     records.grantWrite(this.provision);
+    this.provision.receive({ NETWORK_MAX: props.maxReach });
     const { logRetention, removalPolicy } = defaults;
     this.#ages = props.sandbox;
     const task = new SandboxTask(this, 'Sandbox', {
@@ -84,6 +92,11 @@ export class Hands extends Construct {
     content.grantReadArchives(this.execute);
     content.grantReadWriteBlobs(this.execute);
     memory.grantUse(this.execute);
+  }
+
+  /** Where other tasks of the service run too. */
+  get platform(): TaskPlatform {
+    return this.#sandbox.platform;
   }
 
   /** For stopping the tasks that nothing needs, and for asking `execute` to take over what idle sandboxes hold. */

@@ -19,6 +19,7 @@ export const ENTRIES = [
   'issue-key',
   'sign-audit',
   'connect',
+  'egress',
 ] as const;
 export type Entry = (typeof ENTRIES)[number];
 
@@ -95,7 +96,7 @@ function passOf(sources: ModuleSources): Pass {
       ...Object.fromEntries(functions),
       'sandbox/server': join(sandboxTaskDir, 'main.ts'),
       'sandbox/build-packages': join(sandboxTaskDir, 'build-packages.ts'),
-      'egress/egress-proxy': join(EGRESS_PROXY_DIR, 'main.ts'),
+      'egress-proxy/egress-proxy': join(EGRESS_PROXY_DIR, 'main.ts'),
     },
     absWorkingDir: PACKAGE_DIR,
     // Nothing is written there: the files are returned, with their paths.

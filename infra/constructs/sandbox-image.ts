@@ -9,7 +9,7 @@ import { acknowledgePattern } from './finding.ts';
 export type SandboxImage = { readonly dir: string } | { readonly uri: string };
 
 /** A stage of the Dockerfile. */
-export type ImageStage = 'sandbox' | 'packages';
+export type ImageStage = 'sandbox' | 'packages' | 'egress';
 
 export interface ImagePull {
   readonly image: SandboxImage;

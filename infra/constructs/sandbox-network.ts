@@ -1,3 +1,4 @@
+import { EGRESS_PORT } from '#contract/egress.ts';
 import { SANDBOX_PORT } from '#contract/hands.ts';
 import { Aws } from 'aws-cdk-lib';
 import {
@@ -13,16 +14,22 @@ import {
 import { AnyPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { awsName, DnsFirewall, FARGATE_NAMES } from './dns-firewall.ts';
-import { CIDR, isolatedVpc } from './isolated-vpc.ts';
+import { CIDR, EGRESS_CIDR, isolatedVpc } from './isolated-vpc.ts';
 import type { Stores } from './stores.ts';
 
 const HTTPS = 443;
 
+interface SandboxNetworkProps extends Stores {
+  /** Whether sandboxes may call the egress proxy. */
+  readonly hasWayOut: boolean;
+}
+
 /**
- * The network in which sandboxes run and `execute` reaches them: isolated subnets, no NAT, no internet gateway.
+ * The network in which sandboxes run and `execute` reaches them: isolated subnets, no NAT, no internet gateway. The one
+ * route that leads out of it goes to the VPC of the egress proxy.
  *
  * A Fargate task pulls its image and sends its logs through its own network interface, so a sandbox must reach the
- * endpoints for that, and its security group cannot close port 443. Therefore no route leads out of the VPC, and the
+ * endpoints for that, and its security group cannot close port 443. Therefore no route leads to the internet, and the
  * policy of each endpoint admits only the calls that start a task or append to the log. A sandbox has no credentials
  * for these calls, and with smuggled credentials it still reaches no other account. The resolver answers for the names
  * of these endpoints and stores only, and each of them belongs to AWS.
@@ -35,10 +42,10 @@ export class SandboxNetwork extends Construct {
   /** The security group of every sandbox. */
   readonly sandboxGroup: ISecurityGroup;
 
-  constructor(scope: Construct, id: string, props: Stores) {
+  constructor(scope: Construct, id: string, props: SandboxNetworkProps) {
     super(scope, id);
     this.vpc = isolatedVpc(this);
-    const { execute, sandbox, endpoints } = this.#securityGroups();
+    const { execute, sandbox, endpoints } = this.#securityGroups(props.hasWayOut);
     this.executeGroup = SecurityGroup.fromSecurityGroupId(this, 'Execute', execute, { mutable: false });
     this.sandboxGroup = SecurityGroup.fromSecurityGroupId(this, 'Sandbox', sandbox, { mutable: false });
     this.#gatewayEndpoints(props);
@@ -50,7 +57,11 @@ export class SandboxNetwork extends Construct {
   }
 
   /** CloudFormation resources keep the rules of a group inside it, where the design rules read them. */
-  #securityGroups(): { readonly execute: string; readonly sandbox: string; readonly endpoints: string } {
+  #securityGroups(hasWayOut: boolean): {
+    readonly execute: string;
+    readonly sandbox: string;
+    readonly endpoints: string;
+  } {
     const vpcId = this.vpc.vpcId;
     const execute = new CfnSecurityGroup(this, 'ExecuteGroup', {
       vpcId,
@@ -62,10 +73,14 @@ export class SandboxNetwork extends Construct {
     });
     const sandbox = new CfnSecurityGroup(this, 'SandboxGroup', {
       vpcId,
-      groupDescription: 'Sandboxes: called by the execute function alone; out only to the endpoints of this VPC',
+      groupDescription:
+        'Sandboxes: called by the execute function alone; out only to endpoints and to the egress proxy',
       securityGroupIngress: [{ ...tcp(SANDBOX_PORT), sourceSecurityGroupId: execute.attrGroupId }],
       // S3 has no security group, and the name of its address list differs between Regions.
-      securityGroupEgress: [{ ...tcp(HTTPS), cidrIp: '0.0.0.0/0' }],
+      securityGroupEgress: [
+        { ...tcp(HTTPS), cidrIp: '0.0.0.0/0' },
+        ...(hasWayOut ? [{ ...tcp(EGRESS_PORT), cidrIp: EGRESS_CIDR }] : []),
+      ],
     });
     const endpoints = new CfnSecurityGroup(this, 'EndpointsGroup', {
       vpcId,

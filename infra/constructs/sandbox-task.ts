@@ -1,10 +1,10 @@
 import { SANDBOX_PORT, START_SERVER } from '#contract/hands.ts';
-import { Aws, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import { type CfnTaskDefinition, Cluster, ContainerInsights } from 'aws-cdk-lib/aws-ecs';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Role } from 'aws-cdk-lib/aws-iam';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { confinedTask, grantRunTask, type TaskPlatform } from './confined-task.ts';
+import { confinedTask, grantRunTask, ofTasks, type TaskPlatform } from './confined-task.ts';
 import type { EntryFunction } from './entry-function.ts';
 import { acknowledgePattern } from './finding.ts';
 import { type SandboxImage, sandboxImageUri } from './sandbox-image.ts';
@@ -85,20 +85,13 @@ export class SandboxTask extends Construct {
     acknowledgePattern(
       stopper.role,
       tasks,
-      'Tasks get their ids when they start; the cluster holds nothing but sandboxes and builds of packages.',
+      'Tasks get their ids when they start; the cluster holds nothing but sandboxes, builds of packages and egress proxies.',
     );
   }
 
   /** ECS pulls the image and writes the log with this role. The container never sees its credentials. */
   #makeExecutionRole(): Role {
-    return new Role(this, 'ExecutionRole', {
-      assumedBy: new ServicePrincipal('ecs-tasks.amazonaws.com', {
-        conditions: {
-          StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID },
-          ArnLike: { 'aws:SourceArn': Stack.of(this).formatArn({ service: 'ecs', resource: '*' }) },
-        },
-      }),
-    });
+    return new Role(this, 'ExecutionRole', { assumedBy: ofTasks(this) });
   }
 
   #logGroup(writer: Role): LogGroup {

@@ -1,3 +1,4 @@
+import { REACHES } from '#contract/egress.ts';
 import { AllowedHosts, HostName } from '#contract/outbound.ts';
 import { PackageSources } from '#contract/packages.ts';
 import { OAuthTokens } from '#contract/secret-stores.ts';
@@ -87,7 +88,7 @@ export const Options = group({
       .optional()
       .meta({
         description:
-          'An image in an ECR repository of the same Region. With it, a deployment needs no Docker. It needs the users, the ' +
+          'An image in an ECR repository of the same Region. With it and `network.imageUri`, a deployment needs no Docker. It needs the users, the ' +
           'folders and the volumes of `sandbox-task/Dockerfile`: without `/mnt/session/uploads`, `/mnt/session/outputs` and ' +
           '`/mnt/memory`, with their owners, tool results say that files are lacking.',
         default: 'built from `sandbox-task/`',
@@ -115,6 +116,53 @@ export const Options = group({
   })
     .prefault({})
     .describe('The Fargate task in which the tools of a session run. It costs $0.01975 an hour while it is up.'),
+  network: group({
+    max: z
+      .enum(REACHES)
+      .default('unrestricted')
+      .describe(
+        'The most that any environment may open. With `limited`, an environment that is unrestricted reaches only what its other ' +
+          'settings name. With `none`, no program of a sandbox reaches anything, and the deployment has no egress proxy.',
+      ),
+    warmProxies: z
+      .int()
+      .min(0)
+      .max(10)
+      .default(0)
+      .describe(
+        'Egress proxies that are up at any time. The first use of the network in a sandbox then does not wait for one, which ' +
+          'takes 20 to 60 seconds. Each costs $10.86 a month.',
+      ),
+    idleMinutes: z
+      .int()
+      .min(1)
+      .max(1440)
+      .default(5)
+      .describe('A proxy ends after so long without a connection. An idle proxy costs as much as a busy one.'),
+    imageUri: z.string().min(1).optional().meta({
+      description: 'An image of `egress-proxy/` in an ECR repository of the same Region.',
+      default: 'built from `egress-proxy/`',
+    }),
+    allow: AllowedHosts.default([]).describe('Private hosts that programs in sandboxes may reach through the proxy.'),
+    extraCa: z
+      .string()
+      .max(16_384)
+      .regex(/^-----BEGIN CERTIFICATE-----\n/, 'must be certificates in PEM')
+      .optional()
+      .meta({
+        description:
+          'Certificates in PEM of authorities of your own, which servers may present where the proxy opens TLS to put in a ' +
+          'secret.',
+        default: 'public authorities only',
+      }),
+  })
+    .prefault({})
+    .describe(
+      'What programs in sandboxes reach. They have one way out, the egress proxy: a Fargate task of 0.25 vCPU that is up while ' +
+        'programs use the network. It costs $0.0149 an hour ($0.0099 for the task, $0.005 for its public address), and nothing ' +
+        'while no program uses the network. Data that leaves for the internet costs $0.09 for each GB, and $0.02 when proxy and ' +
+        'sandbox are in different zones.',
+    ),
   packages: group({
     ...PackageSources.shape,
     imageUri: z.string().min(1).optional().meta({

@@ -1,8 +1,8 @@
 import { compliantIf, type Rule } from './rule.ts';
 import { allowed, holdersOf, reachesTable, settingOf, target, type Template } from './template.ts';
 
-/** The functions that act for users, or change what decides about such acts. */
-const WRITERS: readonly unknown[] = ['api', 'mcp-proxy', 'connect'];
+/** The functions that act for users, tell what was done in a session, or change what decides about such acts. */
+const WRITERS: readonly unknown[] = ['api', 'mcp-proxy', 'connect', 'egress'];
 
 export const auditIsAppendOnly: Rule = {
   id: 'audit-is-append-only',

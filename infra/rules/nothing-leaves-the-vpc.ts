@@ -1,4 +1,4 @@
-import { compliantIf, type Rule, type Verdict } from './rule.ts';
+import { compliantIf, type Rule } from './rule.ts';
 import {
   isObject,
   list,
@@ -16,7 +16,6 @@ const NEVER = [
   'AWS::EC2::EgressOnlyInternetGateway',
   'AWS::EC2::NatGateway',
   'AWS::EC2::TransitGatewayAttachment',
-  'AWS::EC2::VPCPeeringConnection',
   // These send queries to name servers that no firewall of the stack judges.
   'AWS::Route53Resolver::ResolverEndpoint',
   'AWS::Route53Resolver::ResolverRuleAssociation',
@@ -25,7 +24,7 @@ const NEVER = [
 export const nothingLeavesTheVpc: Rule = {
   id: 'nothing-leaves-the-vpc',
   reason:
-    'A sandbox may send to any address on port 443, so no route may lead out of its VPC. Only builds of packages have a way out, in another VPC. The resolver of each VPC answers for named hosts only, because a query carries data to the owner of a domain.',
+    'A sandbox may send to any address on port 443, so no route may lead out of its VPC but the one to the VPC of the egress proxy. Only that VPC, and that of package builds, has public subnets. The resolver of every other VPC answers for named hosts only, because a query carries data to the owner of a domain.',
   judge(resource, template) {
     if (NEVER.includes(resource.Type)) return 'not-compliant';
     return JUDGES[resource.Type]?.(resource, template) ?? 'not-applicable';
@@ -34,13 +33,16 @@ export const nothingLeavesTheVpc: Rule = {
 
 const JUDGES: Readonly<Record<string, Rule['judge']>> = {
   // A gateway carries no traffic until it is attached.
-  'AWS::EC2::VPCGatewayAttachment': (attachment, template) => onlyForBuilds(vpcOf(attachment), template),
+  'AWS::EC2::VPCGatewayAttachment': (attachment, template) => compliantIf(isPublic(vpcOf(attachment), template)),
   'AWS::EC2::Route': (route, template) => {
     const table = template.Resources[target(properties(route)['RouteTableId']) ?? ''];
-    return onlyForBuilds(table && vpcOf(table), template);
+    const vpc = table && vpcOf(table);
+    return compliantIf(isPublic(vpc, template) || leadsToTheProxy(route, vpc, template));
   },
+  'AWS::EC2::VPCPeeringConnection': (peering, template) => compliantIf(isOfTheProxy(peering, template)),
   'AWS::EC2::Subnet': (subnet) => compliantIf(properties(subnet)['MapPublicIpOnLaunch'] !== true),
-  'AWS::EC2::VPC': (vpc, template) => compliantIf(resolvesNamedHostsOnly(vpc, template)),
+  'AWS::EC2::VPC': (vpc, template) =>
+    compliantIf(isOf('EGRESS_SUBNETS', idOf(vpc, template), template) || resolvesNamedHostsOnly(vpc, template)),
   'AWS::Route53Resolver::FirewallRuleGroup': (group, template) =>
     compliantIf(list(properties(group)['FirewallRules']).every((rule) => isClosed(rule, template))),
   'AWS::Route53Resolver::FirewallConfig': (config) =>
@@ -71,7 +73,7 @@ function resolvesNamedHostsOnly(vpc: Resource, template: Template): boolean {
     last?.['Action'] === 'BLOCK' &&
     last['Qtype'] === undefined &&
     domainsOf(last, template).includes(ALL) &&
-    (isForBuilds(vpc, template) || (names.length > 0 && names.every(isOfAws)))
+    (isPublic(idOf(vpc, template), template) || (names.length > 0 && names.every(isOfAws)))
   );
 }
 
@@ -93,31 +95,58 @@ function isOfAws(name: unknown): boolean {
   return isObject(parts.at(-1)) && target(parts.at(-1)) === 'AWS::URLSuffix' && String(parts.at(-2)).endsWith('.');
 }
 
-function isForBuilds(vpc: Resource, template: Template): boolean {
-  const id = Object.keys(template.Resources).find((one) => template.Resources[one] === vpc);
-  return onlyForBuilds(id, template) === 'compliant';
+/** A route to the whole of the proxy's VPC, and to nothing else, through a peering with it. */
+function leadsToTheProxy(route: Resource, vpc: string | undefined, template: Template): boolean {
+  const { RouteTableId: _, DestinationCidrBlock, VpcPeeringConnectionId, ...others } = properties(route);
+  const peering = template.Resources[target(VpcPeeringConnectionId) ?? ''];
+  if (peering === undefined || Object.keys(others).length > 0 || !isOfTheProxy(peering, template)) return false;
+  const { PeerVpcId, VpcId } = properties(peering);
+  const proxys = template.Resources[target(PeerVpcId) ?? ''];
+  return target(VpcId) === vpc && DestinationCidrBlock === (proxys && properties(proxys)['CidrBlock']);
+}
+
+/** Whether a peering is one between the sandboxes' VPC and that of the egress proxy. */
+function isOfTheProxy(peering: Resource, template: Template): boolean {
+  const { VpcId, PeerVpcId, PeerOwnerId, PeerRegion } = properties(peering);
+  return (
+    PeerOwnerId === undefined &&
+    PeerRegion === undefined &&
+    isOf('SANDBOX_SUBNETS', target(VpcId), template) &&
+    isOf('EGRESS_SUBNETS', target(PeerVpcId), template) &&
+    isPublic(target(PeerVpcId), template)
+  );
+}
+
+function idOf(resource: Resource, template: Template): string | undefined {
+  return Object.keys(template.Resources).find((one) => template.Resources[one] === resource);
 }
 
 function resourcesOf(template: Template, type: string): readonly Resource[] {
   return Object.values(template.Resources).filter(({ Type }) => Type === type);
 }
 
-/** Compliant for the VPC of builds, if neither a sandbox nor a function is in it. */
-function onlyForBuilds(vpc: string | undefined, template: Template): Verdict {
-  const ofSetting = (name: string) => vpcsOf(settingOf(template, 'provision', name), template);
-  const confined = [...ofSetting('SANDBOX_SUBNETS'), ...Object.values(template.Resources).flatMap(vpcsOfFunction)];
-  return compliantIf(
-    vpc !== undefined &&
-      confined.length > 0 &&
-      !confined.includes(vpc) &&
-      !confined.includes(undefined) &&
-      ofSetting('PACKAGES_SUBNETS').includes(vpc),
+/** Whether a VPC is that of the egress proxy or of builds, and neither a sandbox nor a function is in it. */
+function isPublic(vpc: string | undefined, template: Template): boolean {
+  const confined = [
+    ...vpcsOf(settingOf(template, 'provision', 'SANDBOX_SUBNETS'), template),
+    ...Object.values(template.Resources).flatMap(vpcsOfFunction),
+  ];
+  return (
+    confined.length > 0 &&
+    !confined.includes(vpc) &&
+    !confined.includes(undefined) &&
+    (isOf('EGRESS_SUBNETS', vpc, template) || isOf('PACKAGES_SUBNETS', vpc, template))
   );
 
   function vpcsOfFunction(resource: Resource) {
     const network = resource.Type === 'AWS::Lambda::Function' ? properties(resource)['VpcConfig'] : undefined;
     return isObject(network) ? vpcsOf(list(network['SubnetIds']), template) : [];
   }
+}
+
+/** Whether a VPC has subnets that a setting of `provision` names. */
+function isOf(setting: string, vpc: string | undefined, template: Template): boolean {
+  return vpc !== undefined && vpcsOf(settingOf(template, 'provision', setting), template).includes(vpc);
 }
 
 function vpcsOf(subnets: unknown, template: Template): readonly (string | undefined)[] {

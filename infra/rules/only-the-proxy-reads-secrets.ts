@@ -11,6 +11,8 @@ import {
   vaultSecrets,
 } from './template.ts';
 
+/** The one calls servers for users; the other gives the egress proxy what it puts into requests of a sandbox. */
+const READERS: readonly unknown[] = ['mcp-proxy', 'egress'];
 const READING_SECRETS = ['secretsmanager:GetSecretValue', 'secretsmanager:BatchGetSecretValue'];
 /** Actions that unseal tokens, or that give another principal the right to. */
 const OPENING = ['kms:Decrypt', 'kms:ReEncryptFrom', 'kms:CreateGrant'];
@@ -24,8 +26,8 @@ export const onlyTheProxyReadsSecrets: Rule = {
     );
     if (about.length === 0 || resource.Type === 'AWS::EC2::VPCEndpoint') return 'not-applicable';
     const readers = holdersOf(resource, template);
-    const isProxy = readers.length > 0 && readers.every((entry) => entry === 'mcp-proxy');
-    return compliantIf(isProxy || !about.some((statement) => reads(statement, template)));
+    const mayRead = readers.length > 0 && readers.every((entry) => READERS.includes(entry));
+    return compliantIf(mayRead || !about.some((statement) => reads(statement, template)));
   },
 };
 

@@ -9,9 +9,11 @@ import { nothingLeavesTheVpc } from './nothing-leaves-the-vpc.ts';
 import { onlyExecutionRoleIsPassed } from './only-execution-role-is-passed.ts';
 import { onlyHarnessAsksTheModel } from './only-harness-asks-the-model.ts';
 import { onlyHarnessReadsModelKey } from './only-harness-reads-model-key.ts';
+import { onlyTheProxyAsksEgress } from './only-the-proxy-asks-egress.ts';
 import { onlyTheProxyReadsSecrets } from './only-the-proxy-reads-secrets.ts';
 import { onlySignAuditSigns } from './only-sign-audit-signs.ts';
 import { packageBuildAcceptsNoCalls } from './package-build-accepts-no-calls.ts';
+import { proxyIsCalledBySandboxesOnly } from './proxy-is-called-by-sandboxes-only.ts';
 import type { Rule } from './rule.ts';
 import { runLogsNoExecutionData } from './run-logs-no-execution-data.ts';
 import { runRetriesAreOurs } from './run-retries-are-ours.ts';
@@ -27,6 +29,8 @@ export const RULES: readonly Rule[] = [
   sandboxIsConfined,
   sandboxIsCalledByExecuteOnly,
   nothingLeavesTheVpc,
+  proxyIsCalledBySandboxesOnly,
+  onlyTheProxyAsksEgress,
   packageBuildAcceptsNoCalls,
   endpointAdmitsOnlyNamedCalls,
   onlyExecutionRoleIsPassed,

@@ -86,6 +86,24 @@ export function holdersOf(policy: Resource, template: Template): readonly unknow
   return list(properties(policy)['Roles']).map((role) => entryWithRole(template, target(role)));
 }
 
+/** The task definition of the egress proxy, unless a function starts other tasks from it too. */
+export function proxyDefinition(template: Template): Resource | undefined {
+  const named = (kind: string) => target(settingOf(template, 'provision', `${kind}_TASK_DEFINITION`));
+  const id = named('EGRESS');
+  if (id === undefined || id === named('SANDBOX') || id === named('PACKAGES')) return undefined;
+  return template.Resources[id];
+}
+
+export function isProxyDefinition(resource: Resource, template: Template): boolean {
+  return resource === proxyDefinition(template);
+}
+
+/** The logical id of the role that the egress proxy runs with. */
+export function proxyRole(template: Template): string | undefined {
+  const definition = proxyDefinition(template);
+  return definition && target(properties(definition)['TaskRoleArn']);
+}
+
 /** The statements that allow something, of a policy resource or of the inline policies of a role. */
 export function allowed(resource: Resource): readonly PolicyStatement[] {
   const { PolicyDocument, Policies } = properties(resource);

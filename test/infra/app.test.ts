@@ -23,13 +23,16 @@ function appWithStack() {
   return { app, stack };
 }
 
-test('a deployment may use a given sandbox image and delete its data with the stack', () => {
+test('a deployment may use given images and delete its data with the stack', () => {
   const imageUri = '123456789012.dkr.ecr.eu-west-1.amazonaws.com/sandbox:1';
-  const { template, assets } = synthesize({ 'sandbox.imageUri': imageUri, removalPolicy: 'destroy' });
+  const proxyUri = imageUri.replace('sandbox', 'egress');
+  const images = { 'sandbox.imageUri': imageUri, 'network.imageUri': proxyUri };
+  const { template, assets } = synthesize({ ...images, removalPolicy: 'destroy' });
   const resources = Object.values(template.Resources);
   expect(assets.dockerImages).toEqual({});
   expect(JSON.stringify(resources.find(({ Type }) => Type === 'AWS::ECS::TaskDefinition'))).toContain(imageUri);
   expect(JSON.stringify(resources)).toContain(':ecr:eu-west-1:123456789012:repository/sandbox');
+  expect(JSON.stringify(resources)).toContain(proxyUri);
   const kept = resources.filter((resource) => 'DeletionPolicy' in resource && resource.DeletionPolicy === 'Retain');
   expect(kept.map(({ Type }) => Type).toSorted()).toEqual(['AWS::ApiGateway::Account', 'AWS::IAM::Role']);
 });

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { MAX_BODY_BYTES } from '#contract/content.ts';
+import { EGRESS_PORT, EgressProxyVariables, START_EGRESS_PROXY } from '#contract/egress.ts';
 import { ExecuteRequest } from '#contract/hands.ts';
 import { ENTRIES } from '#infra/constructs/modules.ts';
 import {
@@ -25,6 +26,7 @@ const OTHER = {
   'rateLimits.createsPerMinute': '300',
   'rateLimits.readsPerMinute': '1200',
   'sandbox.idleMinutes': '12',
+  'network.max': 'none',
 };
 
 beforeAll(() => {
@@ -58,6 +60,7 @@ describe('settings: each function gets exactly the environment variables that it
   const place = ['TASK_DEFINITION', 'CONTAINER', 'SUBNETS', 'SECURITY_GROUP'];
   const sandbox = ['CLUSTER', 'IDLE_SECONDS', ...place].map((name) => `SANDBOX_${name}`);
   const packages = [...place, 'SOURCES', 'SYSTEM'].map((name) => `PACKAGES_${name}`);
+  const egress = place.map((name) => `EGRESS_${name}`);
   test.each([
     [
       'api',
@@ -83,7 +86,7 @@ describe('settings: each function gets exactly the environment variables that it
         'RUN_STATE_MACHINE_ARN',
       ],
     ],
-    ['provision', [records, content, ...sandbox, ...packages]],
+    ['provision', [records, content, ...sandbox, ...packages, ...egress, 'NETWORK_MAX']],
     ['execute', [log, records, content, 'MEMORY_TABLE']],
     ['web-fetch', [log, records, content, 'WEB_FETCH_ALLOW']],
     ['mcp-proxy', [log, records, content, audit, ...vaults, ...mcp]],
@@ -94,6 +97,7 @@ describe('settings: each function gets exactly the environment variables that it
         ...['MEMORY_TABLE', 'SANDBOX_IDLE_SECONDS', 'EXECUTE_FUNCTION_NAME'],
       ],
     ],
+    ['egress', [records, audit]],
     ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
     ['sign-audit', [audit, 'AUDIT_KEY_ARN', 'AUDIT_HEADS_BUCKET']],
   ])('%s', (entry, names) => {
@@ -201,6 +205,7 @@ describe('rights: each function may do exactly what the design says', () => {
         'secrets of vaults': 'secretsmanager:DeleteSecret',
       },
     ],
+    ['egress', { records: read, audit: 'dynamodb:PutItem dynamodb:Query' }],
     ['issue-key', { records: 'dynamodb:PutItem', 'first key': 'secretsmanager:GetSecretValue' }],
     [
       'sign-audit',
@@ -233,12 +238,13 @@ describe('rights: each function may do exactly what the design says', () => {
     expect(unbounded).toEqual([]);
   });
 
-  test('provision may start tasks of two families in one cluster, and pass only the execution role', () => {
+  test('provision may start tasks of three families in one cluster, and pass the execution role and the proxy’s', () => {
     const statements = statementsOf('provision');
     const run = statements.find(({ Action }) => Action.includes('ecs:RunTask'));
     expect(run?.Action).toEqual(['ecs:RunTask']);
     const families = run?.Resource.map((family) => /:task-definition\/\w+:\*/.exec(JSON.stringify(family))?.[0]);
     expect(families).toEqual([
+      expect.stringContaining('/BrainstemAgentsEgress'),
       expect.stringContaining('/BrainstemAgentsHandsPackages'),
       expect.stringContaining('/BrainstemAgentsHandsSandbox'),
     ]);
@@ -250,8 +256,11 @@ describe('rights: each function may do exactly what the design says', () => {
     const listing = statements.find(({ Action }) => Action.includes('ecs:ListTasks'));
     expect(listing?.Condition).toEqual(run?.Condition);
     const passed = statements.filter(({ Action }) => Action.some((action) => action.startsWith('iam:')));
-    const [definition] = all('AWS::ECS::TaskDefinition');
-    expect(passed.map(({ Resource }) => Resource)).toEqual([[definition?.['ExecutionRoleArn']]]);
+    const definitions = all('AWS::ECS::TaskDefinition');
+    const [execution] = definitions.map(({ ExecutionRoleArn }) => ExecutionRoleArn);
+    const roles = definitions.flatMap(({ TaskRoleArn = [] }) => TaskRoleArn);
+    expect(passed.flatMap(({ Resource }) => Resource)).toEqual([...roles, execution]);
+    expect(roles).toHaveLength(1);
   });
 
   test('the stream function writes no record except the buckets of a configured rate limit', () => {
@@ -517,22 +526,54 @@ describe('the sandbox in the template', () => {
       ([, json = '[]']) => JSON.parse(json) as string[],
     );
     const definitions = all('AWS::ECS::TaskDefinition');
-    expect(definitions).toHaveLength(2);
-    for (const definition of definitions) {
+    const folders = definitions.map((definition) => {
       const [container] = list(definition['ContainerDefinitions']) as { MountPoints: { ContainerPath: string }[] }[];
-      expect(volumes.toSorted()).toEqual(container?.MountPoints.map(({ ContainerPath }) => ContainerPath).toSorted());
-    }
+      return container?.MountPoints.map(({ ContainerPath }) => ContainerPath).toSorted();
+    });
+    // The egress proxy writes to none.
+    expect(folders).toEqual([volumes.toSorted(), volumes.toSorted(), []]);
+  });
+});
+
+describe('the egress proxy in the template', () => {
+  test('is a small task with its settings, in a VPC that the sandboxes’ VPC is peered with', () => {
+    const proxy = all('AWS::ECS::TaskDefinition').find(({ TaskRoleArn }) => TaskRoleArn !== undefined);
+    expect(proxy).toMatchObject({ Cpu: '256', Memory: '512', RequiresCompatibilities: ['FARGATE'] });
+    const [container] = list(proxy?.['ContainerDefinitions']);
+    expect(container).toMatchObject({ Command: START_EGRESS_PROXY, PortMappings: [{ ContainerPort: EGRESS_PORT }] });
+    const variables = isObject(container) ? list(container['Environment']).filter(isObject) : [];
+    const values = Object.fromEntries(variables.map(({ Name, Value }) => [Name, Value]));
+    expect(EgressProxyVariables.safeParse({ ...values, EGRESS_FUNCTION: 'egress', AWS_REGION: 'r' }).success).toBe(
+      true,
+    );
+    const egress = stack.template.Resources[target(values['EGRESS_FUNCTION']) ?? ''];
+    expect(egress).toBe(functionOf(stack.template, 'egress'));
+    expect(all('AWS::EC2::VPCPeeringConnection')).toHaveLength(1);
+  });
+
+  test('is not there where no environment may open anything, with all that belongs to it', () => {
+    const { template } = synthesize(OTHER);
+    const text = JSON.stringify(template);
+    expect(text).not.toMatch(/egress-proxy|VPCPeering|AgentsEgress|"EGRESS_/);
+    expect(setting(functionOf(template, 'provision') ?? { Type: '' }, 'NETWORK_MAX')).toBe('none');
+    const opened = Object.values(template.Resources)
+      .filter(({ Type }) => Type === 'AWS::EC2::SecurityGroup')
+      .flatMap((group) => [
+        ...list(properties(group)['SecurityGroupEgress']),
+        ...list(properties(group)['SecurityGroupIngress']),
+      ]);
+    expect(JSON.stringify(opened)).not.toContain(String(EGRESS_PORT));
   });
 });
 
 describe('a build of packages in the template', () => {
   const groups = () => all('AWS::EC2::SecurityGroup');
 
-  test('is in a VPC of its own, which alone has a route to the internet', () => {
+  test('is in a VPC of its own, which has a route to the internet', () => {
     const vpcs = all('AWS::EC2::VPCGatewayAttachment').map(({ VpcId }) => JSON.stringify(VpcId));
     const build = groups().find(({ GroupDescription }) => String(GroupDescription).startsWith('Builds'));
     const others = groups().filter((group) => group !== build);
-    expect(vpcs).toEqual([JSON.stringify(build?.['VpcId'])]);
+    expect(vpcs).toContain(JSON.stringify(build?.['VpcId']));
     expect(others.map(({ VpcId }) => JSON.stringify(VpcId))).not.toContain(vpcs[0]);
     expect(all('AWS::EC2::NatGateway')).toEqual([]);
   });

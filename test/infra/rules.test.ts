@@ -22,6 +22,19 @@ const changeDefinition = (resources: Draft, from: string, to: string): void => {
   text[0] = text[0].replace(from, to);
 };
 const container = (resources: Draft): Draft => first(resources, 'AWS::ECS::TaskDefinition').ContainerDefinitions[0];
+const definitionOf = (resources: Draft, container: string): Draft =>
+  Object.values(resources).find(
+    ({ Type, Properties }) =>
+      Type === 'AWS::ECS::TaskDefinition' && Properties.ContainerDefinitions[0].Name === container,
+  )?.Properties;
+const proxyDefinition = (resources: Draft): Draft => definitionOf(resources, 'egress-proxy');
+const proxyContainer = (resources: Draft): Draft => proxyDefinition(resources).ContainerDefinitions[0];
+const proxyRole = (resources: Draft): Draft => ({ Ref: proxyDefinition(resources).TaskRoleArn['Fn::GetAtt'][0] });
+const proxyPolicy = (resources: Draft): Draft =>
+  Object.values(resources).find(
+    ({ Type, Properties }) =>
+      Type === 'AWS::IAM::Policy' && Properties.Roles.some((role: Draft) => role.Ref === proxyRole(resources).Ref),
+  )?.Properties;
 const buildContainer = (resources: Draft): Draft => {
   const definitions = Object.values(resources).filter(({ Type }) => Type === 'AWS::ECS::TaskDefinition');
   return definitions
@@ -33,6 +46,7 @@ const groupOf = (resources: Draft, description: string): Draft => {
   return groups.find(({ Properties }) => Properties.GroupDescription.startsWith(description)).Properties;
 };
 const sandboxGroup = (resources: Draft): Draft => groupOf(resources, 'Sandboxes');
+const proxyGroup = (resources: Draft): Draft => groupOf(resources, 'The egress proxy');
 const buildGroup = (resources: Draft): Draft => groupOf(resources, 'Builds');
 /** The firewall of the resolver in the VPC of a security group. */
 const firewall = (resources: Draft, groupIn: (resources: Draft) => Draft): Draft => {
@@ -59,6 +73,22 @@ const confined = (resources: Draft): { readonly VpcId: unknown; readonly RouteTa
       Type === 'AWS::EC2::RouteTable' && JSON.stringify(Properties.VpcId) === JSON.stringify(VpcId),
   ) ?? ['none'];
   return { VpcId, RouteTableId: { Ref: id } };
+};
+const peering = (resources: Draft): Draft => first(resources, 'AWS::EC2::VPCPeeringConnection');
+/** A route from the sandboxes' subnets. */
+const routeOut = (resources: Draft): Draft => {
+  const routes = Object.values(resources).filter(({ Type }) => Type === 'AWS::EC2::Route');
+  const ofSandboxes = routes.find(
+    ({ Properties }) => Properties.VpcPeeringConnectionId && Properties.DestinationCidrBlock === '10.1.0.0/16',
+  );
+  return ofSandboxes?.Properties;
+};
+const change = (template: Template, entry: string, name: string, value: unknown): void => {
+  propertiesOf(template, entry).Environment.Variables[name] = value;
+};
+const egressArn = (template: Template): unknown => {
+  const [id] = Object.entries(template.Resources).find(([, one]) => one === functionOf(template, 'egress')) ?? ['none'];
+  return { 'Fn::GetAtt': [id, 'Arn'] };
 };
 const propertiesOf = (template: Template, entry: string): Draft => {
   const found = functionOf(template, entry)?.Properties;
@@ -97,11 +127,21 @@ const passedTo = (service: string) => ({ Condition: { StringEquals: { 'iam:Passe
 const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
   'sandbox-has-no-task-role': [
     { what: 'a task role', change: (r) => (first(r, 'AWS::ECS::TaskDefinition').TaskRoleArn = executionRole(r)) },
+    {
+      what: 'a task role of a build',
+      change: (r) => (definitionOf(r, 'packages').TaskRoleArn = proxyDefinition(r).TaskRoleArn),
+    },
+    {
+      what: 'a sandbox from the definition of the proxy',
+      change: (_r, t) =>
+        change(t, 'provision', 'SANDBOX_TASK_DEFINITION', settingOf(t, 'provision', 'EGRESS_TASK_DEFINITION')),
+    },
   ],
   'sandbox-holds-no-secret': [
     { what: 'a secret', change: (r) => (container(r).Secrets = [{ Name: 'TOKEN', ValueFrom: 'arn' }]) },
     { what: 'a secret of the build', change: (r) => (buildContainer(r).Secrets = [{ Name: 'T', ValueFrom: 'arn' }]) },
     { what: 'a setting', change: (r) => (container(r).Environment = [{ Name: 'TOKEN', Value: 'x' }]) },
+    { what: 'a secret of the proxy', change: (r) => (proxyContainer(r).Secrets = [{ Name: 'T', ValueFrom: 'arn' }]) },
   ],
   'sandbox-is-confined': [
     { what: 'another command as root', change: (r) => (container(r).Command = ['node', '/opt/brainstem/server.mjs']) },
@@ -109,6 +149,7 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
     { what: 'more capabilities', change: (r) => (container(r).LinuxParameters.Capabilities.Drop = ['NET_RAW']) },
     { what: 'root in the build', change: (r) => (buildContainer(r).User = '0:0') },
     { what: 'no user, which is root', change: (r) => delete container(r).User },
+    { what: 'the proxy as root', change: (r) => (proxyContainer(r).User = '0:0') },
     { what: 'a writable root', change: (r) => (container(r).ReadonlyRootFilesystem = false) },
     {
       what: 'capabilities',
@@ -132,6 +173,15 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
       change: (r) => (sandboxGroup(r).SecurityGroupEgress = [{ IpProtocol: '-1', CidrIp: '0.0.0.0/0' }]),
     },
     { what: 'no egress rule, which is every way out', change: (r) => (sandboxGroup(r).SecurityGroupEgress = []) },
+    {
+      what: 'a way to the proxy and beyond',
+      change: (r) => (sandboxGroup(r).SecurityGroupEgress[1].CidrIp = '0.0.0.0/0'),
+    },
+    {
+      what: 'a way to more of the network',
+      change: (r) => (sandboxGroup(r).SecurityGroupEgress[1].CidrIp = '10.0.0.0/8'),
+    },
+    { what: 'more ports of the proxy', change: (r) => (sandboxGroup(r).SecurityGroupEgress[1].ToPort = 4000) },
     {
       what: 'a rule outside its group',
       change: (r) => (r.Added = { Type: 'AWS::EC2::SecurityGroupIngress', Properties: {} }),
@@ -201,7 +251,103 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
       what: 'queries that are sent to another resolver',
       change: (r) => (r.Added = { Type: 'AWS::Route53Resolver::ResolverRuleAssociation', Properties: {} }),
     },
+    {
+      what: 'a route of the sandboxes to the internet',
+      change: (r) => (routeOut(r).DestinationCidrBlock = '0.0.0.0/0'),
+    },
+    { what: 'a route to more than the proxy', change: (r) => (routeOut(r).DestinationCidrBlock = '10.0.0.0/8') },
+    { what: 'a route with a second block', change: (r) => (routeOut(r).DestinationIpv6CidrBlock = '::/0') },
+    { what: 'a route through a gateway too', change: (r) => (routeOut(r).GatewayId = 'igw-1') },
+    { what: 'a route through a peering of others', change: (r) => (routeOut(r).VpcPeeringConnectionId = 'pcx-1') },
+    { what: 'a peering with a VPC of others', change: (r) => (peering(r).PeerVpcId = 'vpc-1') },
+    { what: 'a peering from elsewhere', change: (r) => (peering(r).VpcId = 'vpc-1') },
+    { what: 'a peering with another account', change: (r) => (peering(r).PeerOwnerId = '123456789012') },
+    {
+      what: 'a second peering of the sandboxes',
+      change: (r) =>
+        (r.Added = {
+          Type: 'AWS::EC2::VPCPeeringConnection',
+          Properties: { ...peering(r), PeerVpcId: buildGroup(r).VpcId },
+        }),
+    },
+    {
+      what: 'a sandbox in the proxy’s subnets',
+      change: (_r, t) => change(t, 'provision', 'SANDBOX_SUBNETS', settingOf(t, 'provision', 'EGRESS_SUBNETS')),
+    },
+    {
+      what: 'a function in the proxy’s subnets',
+      change: (_r, t) =>
+        (propertiesOf(t, 'execute').VpcConfig.SubnetIds = settingOf(t, 'provision', 'EGRESS_SUBNETS')['Fn::Join'][1]),
+    },
+    {
+      what: 'subnets of the proxy that are not known',
+      change: (_r, t) => delete propertiesOf(t, 'provision').Environment.Variables.EGRESS_SUBNETS,
+    },
     { what: 'public addresses', change: (r) => (first(r, 'AWS::EC2::Subnet').MapPublicIpOnLaunch = true) },
+  ],
+  'proxy-is-called-by-sandboxes-only': [
+    {
+      what: 'a caller from anywhere',
+      change: (r) =>
+        proxyGroup(r).SecurityGroupIngress.push({
+          IpProtocol: 'tcp',
+          FromPort: 3129,
+          ToPort: 3129,
+          CidrIp: '0.0.0.0/0',
+        }),
+    },
+    { what: 'a second source', change: (r) => (proxyGroup(r).SecurityGroupIngress[0].CidrIp = '10.0.0.0/8') },
+    { what: 'a source in IPv6', change: (r) => (proxyGroup(r).SecurityGroupIngress[0].CidrIpv6 = '::/0') },
+    { what: 'a list of sources', change: (r) => (proxyGroup(r).SecurityGroupIngress[0].SourcePrefixListId = 'pl-1') },
+    { what: 'no source', change: (r) => delete proxyGroup(r).SecurityGroupIngress[0].SourceSecurityGroupId },
+    { what: 'more ports', change: (r) => (proxyGroup(r).SecurityGroupIngress[0].ToPort = 65_535) },
+    { what: 'every protocol', change: (r) => (proxyGroup(r).SecurityGroupIngress[0].IpProtocol = '-1') },
+    { what: 'no egress rule, which is every way out', change: (r) => (proxyGroup(r).SecurityGroupEgress = []) },
+    { what: 'every protocol out', change: (r) => (proxyGroup(r).SecurityGroupEgress[0].IpProtocol = '-1') },
+    {
+      what: 'the group of the sandboxes',
+      change: (_r, t) =>
+        change(t, 'provision', 'EGRESS_SECURITY_GROUP', settingOf(t, 'provision', 'SANDBOX_SECURITY_GROUP')),
+    },
+  ],
+  'only-the-proxy-asks-egress': [
+    { what: 'the API asks', change: (r, t) => allow(r, roleOf(t, 'api'), 'lambda:InvokeFunction', egressArn(t)) },
+    {
+      what: 'the sweep asks by a pattern',
+      change: (r, t) => allow(r, roleOf(t, 'sweep'), 'lambda:Invoke*', 'arn:aws:lambda:*:*:function:Brainstem*'),
+    },
+    { what: 'hidden in a wildcard', change: (r, t) => allow(r, roleOf(t, 'harness'), 'lambda:*', '*') },
+    {
+      what: 'a role from elsewhere asks',
+      change: (r, t) => allow(r, { Ref: 'Elsewhere' }, 'lambda:InvokeFunction', egressArn(t)),
+    },
+    {
+      what: 'a service asks',
+      change: (r, t) =>
+        (r.Added = { Type: 'AWS::Lambda::Permission', Properties: { FunctionName: egressArn(t), Principal: 's3' } }),
+    },
+    {
+      what: 'an address of its own',
+      change: (r, t) => (r.Added = { Type: 'AWS::Lambda::Url', Properties: { TargetFunctionArn: egressArn(t) } }),
+    },
+    {
+      what: 'the proxy invokes another function',
+      change: (r) =>
+        (proxyPolicy(r).PolicyDocument.Statement[0].Resource = 'arn:aws:lambda:eu-west-1:1:function:other'),
+    },
+    {
+      what: 'the proxy does something else with it',
+      change: (r) => (proxyPolicy(r).PolicyDocument.Statement[0].Action = ['lambda:InvokeFunction', 'lambda:Get*']),
+    },
+    {
+      what: 'the proxy reads secrets',
+      change: (r, t) => allow(r, proxyRole(r), 'secretsmanager:GetSecretValue', vaultSecretsArn(t, '/*')),
+    },
+    {
+      what: 'a policy of AWS for the proxy',
+      change: (r) => (r[proxyRole(r).Ref].Properties.ManagedPolicyArns = ['arn:aws:iam::aws:policy/ReadOnlyAccess']),
+    },
+    { what: 'a second holder of its policy', change: (r, t) => proxyPolicy(r).Roles.push(roleOf(t, 'api')) },
   ],
   'package-build-accepts-no-calls': [
     {
@@ -238,6 +384,17 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
     },
     { what: 'to any service', change: (r, t) => allow(r, roleOf(t, 'provision'), 'iam:PassRole', executionRole(r)) },
     { what: 'hidden in a wildcard', change: (r, t) => allow(r, roleOf(t, 'api'), 'iam:*', '*') },
+    {
+      what: 'the role of a function',
+      change: (r, t) =>
+        allow(
+          r,
+          roleOf(t, 'provision'),
+          'iam:PassRole',
+          propertiesOf(t, 'egress').Role,
+          passedTo('ecs-tasks.amazonaws.com'),
+        ),
+    },
   ],
   'only-harness-reads-model-key': [
     {
@@ -279,6 +436,10 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
     {
       what: 'the harness reads those of a workspace',
       change: (r, t) => allow(r, roleOf(t, 'harness'), 'secretsmanager:Get*', vaultSecretsArn(t, '/wrkspc_1/*')),
+    },
+    {
+      what: 'the egress proxy reads them itself',
+      change: (r, t) => allow(r, proxyRole(r), 'secretsmanager:GetSecretValue', vaultSecretsArn(t, '/*')),
     },
     {
       what: 'a name that could be theirs',
@@ -432,15 +593,18 @@ describe('the rules about secrets', () => {
     return RULES.map(({ judge }) => judge(added, changed));
   };
 
-  test('let the MCP proxy read the secrets of vaults, which do not contain the model’s key', () => {
-    const verdicts = verdictsWith((resources, changed) => {
-      resources.Proxy = structuredClone(functionOf(changed, 'sweep'));
-      resources.Proxy.Properties.Role = { 'Fn::GetAtt': ['ProxyRole', 'Arn'] };
-      resources.Proxy.Properties.Environment.Variables.POWERTOOLS_SERVICE_NAME = 'mcp-proxy';
-      allow(resources, { Ref: 'ProxyRole' }, 'secretsmanager:GetSecretValue', vaultSecretsArn(changed, '/*'));
-    });
-    expect(verdicts).not.toContain('not-compliant');
-  });
+  test.each(['mcp-proxy', 'egress'])(
+    'let %s read the secrets of vaults, which do not contain the model’s key',
+    (entry) => {
+      const verdicts = verdictsWith((resources, changed) => {
+        resources.Proxy = structuredClone(functionOf(changed, 'sweep'));
+        resources.Proxy.Properties.Role = { 'Fn::GetAtt': ['ProxyRole', 'Arn'] };
+        resources.Proxy.Properties.Environment.Variables.POWERTOOLS_SERVICE_NAME = entry;
+        allow(resources, { Ref: 'ProxyRole' }, 'secretsmanager:GetSecretValue', vaultSecretsArn(changed, '/*'));
+      });
+      expect(verdicts).not.toContain('not-compliant');
+    },
+  );
 
   test('let the harness read a model’s key that the customer has named', () => {
     const named = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:model-key-??????';
