@@ -29,6 +29,7 @@ const told = (call: EventId): EventInput => ({
   custom_tool_use_id: call,
   content: [{ type: 'text', text: 'sunny' }],
 });
+const question = ['ask_advisor', { question: 'How?' }] as const;
 const allowed = (call: EventId): EventInput => ({ type: 'user.tool_confirmation', tool_use_id: call, result: 'allow' });
 
 /** The primary agent has asked these agents, and has ended its turn. */
@@ -171,11 +172,24 @@ describe('a delegation', () => {
 
   it('of all that a session may do at once is interrupted in one append', async () => {
     const stage = await createTeamStage([says('hi')]);
-    await stage.says(PRIMARY, calls(...Array.from({ length: 25 }, () => asks('ann'))));
+    const questions = Array.from({ length: 6 }, () => question);
+    await stage.says(PRIMARY, calls(...Array.from({ length: 25 }, () => asks('ann')), ...questions));
+    expect(stage.children()).toHaveLength(30);
+    expect(JSON.stringify(stage.entries())).toContain('5 questions wait for the advisor');
     await stage.send([interrupt()]);
-    expect(stage.names.at(-1)).toBe('append to 26');
+    expect(stage.names.at(-1)).toBe('append to 31');
     expect(sessionStatus(await stage.state())).toBe('idle');
-    expect(reports(stage)).toHaveLength(25);
+    expect(reports(stage)).toHaveLength(30);
+  });
+
+  it('finds a place while the advisor is asked, which takes none', async () => {
+    const stage = await createTeamStage([says('hi')]);
+    await stage.says(PRIMARY, calls(question, ...Array.from({ length: 25 }, () => asks('ann'))));
+    expect(stage.children()).toHaveLength(26);
+    await stage.says(child(stage, 1), text('Done.'));
+    await stage.says(PRIMARY, calls(follows(child(stage, 1)), asks('bob')));
+    expect(stage.children()).toHaveLength(26);
+    expect((await stage.state(child(stage, 1))).status).toBe('running');
   });
 
   it.each([
@@ -550,7 +564,7 @@ describe('a follow-up', () => {
 
   it('to an advisor, at work or not, is an answer to the model', async () => {
     const stage = await createTeamStage([says('hi')]);
-    await stage.says(PRIMARY, calls(['ask_advisor', { question: 'How?' }]));
+    await stage.says(PRIMARY, calls(question));
     const thread = child(stage);
     await stage.send([says('more')]);
     await stage.says(PRIMARY, calls(follows(thread)));
@@ -585,7 +599,7 @@ describe('a follow-up', () => {
 describe('an advisor', () => {
   it('is asked once, in the order of the API, and the agent waits for it', async () => {
     const stage = await createTeamStage([says('hi')]);
-    const entries = await appended(stage, () => stage.says(PRIMARY, calls(['ask_advisor', { question: 'How?' }])));
+    const entries = await appended(stage, () => stage.says(PRIMARY, calls(question)));
     expect(outline(entries).slice(-4)).toEqual([
       'session.thread_created',
       'session.thread_status_running',
