@@ -34,24 +34,34 @@ export async function delegationsOf(
       ? [{ written, tool: rule.tool, input: block['input'] }]
       : [];
   });
+  // Threads that begin at one instant are listed by their ids: these are in the order of the calls.
+  const threads = calls.map(() => newThread(world)).toSorted();
   const found = await Promise.all(
-    calls.map(
-      async ({ written, tool, input }) => [written, await delegationOf(world, key, slice, { tool, input })] as const,
-    ),
+    calls.map(async ({ written, ...call }, index) => {
+      const thread = threads[index] ?? newThread(world);
+      return [written, await delegationOf(world, key, slice, { ...call, thread })] as const;
+    }),
   );
   return new Map(found);
+}
+
+interface DelegatingCall {
+  readonly tool: DelegationTool;
+  readonly input: unknown;
+  /** The thread that the call begins, if it begins one. */
+  readonly thread: ThreadId;
 }
 
 async function delegationOf(
   world: DelegationPorts,
   key: LogKey,
   { entries, head }: Slice,
-  { tool, input }: { readonly tool: DelegationTool; readonly input: unknown },
+  { tool, input, thread: begun }: DelegatingCall,
 ): Promise<Delegation> {
   const agent = agentOf(entries);
   const begin = (name: string, of: Pick<Begin, 'agent' | 'shown' | 'text'>): Delegation => ({
     do: 'begin',
-    thread: newThread(world),
+    thread: begun,
     name,
     guide: guideFor(entries, agent, of.agent),
     ...of,
