@@ -1,7 +1,7 @@
 /** The commands that a session takes, and the two kinds of decisions on them. */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { ToolContent } from '#contract/content.ts';
-import type { Entry, Guides, HeldFiles, QueuedEntry } from '#contract/entries.ts';
+import type { Entry, Guides, HeldFiles, QueuedEntry, SessionState } from '#contract/entries.ts';
 import type { EventInput, OutcomeDefinition, TurnErrorType } from '#contract/events.ts';
 import type { EventId, Position, ThreadId } from '#contract/ids.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
@@ -161,10 +161,16 @@ export type Delegation =
     }
   /** The message goes to a thread of the session. */
   | { readonly do: 'follow up'; readonly thread: ThreadId; readonly text: string }
+  /** The agents, and the threads before this answer, the newest first. */
+  | { readonly do: 'list'; readonly agents: string; readonly threads: readonly ListedThread[] }
   /** The agent wants to go on only when the next report has come. */
   | { readonly do: 'wait' }
-  /** Known without any change of the session: a list, or what is wrong with the call. */
+  /** Known without any change of the session: a report, or what is wrong with the call. */
   | { readonly do: 'tell'; readonly text: string; readonly isError: boolean };
+
+export interface ListedThread extends Pick<SessionState, 'thread' | 'status'> {
+  readonly name: string;
+}
 
 /** By the key of each call (`decide-answer.ts`). */
 export type Delegations = ReadonlyMap<string, Delegation>;

@@ -16,6 +16,9 @@ const MAX_BUSY_THREADS = 25;
 /** Questions that wait for the advisor at once: an append tells of no more logs than of all these threads and the primary one. */
 const MAX_QUESTIONS = 5;
 
+/** Threads that a list tells of, the newest ones. */
+export const LISTED_THREADS = 50;
+
 export interface DelegatingCall {
   readonly id: EventId;
   readonly delegation: Delegation;
@@ -34,6 +37,8 @@ export function delegate(said: Decided, { id, delegation }: DelegatingCall, to: 
     }
     case 'follow up':
       return followUp(said, id, delegation, to);
+    case 'list':
+      return answer(said, id, { text: listed(said, delegation), isError: false }, to);
     case 'wait':
       return answer(said, id, busyOf(said.head.state).length === 0 ? NONE_AT_WORK : WAITING, to);
     case 'tell':
@@ -69,6 +74,19 @@ function fullFor(name: string, state: SessionState): Told | null {
   const alike = busyOf(state).filter(({ isAdvisor = false }) => isAdvisor === isOfAdvisor).length;
   if (isOfAdvisor) return alike < MAX_QUESTIONS ? null : TOO_MANY_QUESTIONS;
   return alike < MAX_BUSY_THREADS ? null : TOO_MANY;
+}
+
+/** With the threads that this answer begins, and the statuses that it leads to. */
+function listed({ head, beside }: Decided, { agents, threads }: Extract<Delegation, { do: 'list' }>): string {
+  const begun = beside.flatMap(({ thread, after, head: { state } }) =>
+    after === null ? [{ thread, name: state.agentName, status: state.status }] : [],
+  );
+  const busy = new Map(busyOf(head.state).map(({ thread, status }) => [thread, status]));
+  const lines = [...begun.toReversed(), ...threads]
+    .slice(0, LISTED_THREADS)
+    .map(({ thread, name, status }) => `- ${thread}: ${JSON.stringify(name)}, ${busy.get(thread) ?? status}`);
+  const title = lines.length === 0 ? 'No thread has begun yet.' : 'Threads, the newest first:';
+  return [agents, '', title, ...lines].join('\n');
 }
 
 function answer(said: Decided, call: EventId, { text, isError }: Told, { stamp }: Delegating): Decided {

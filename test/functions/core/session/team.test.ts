@@ -1,5 +1,6 @@
 /** Threads of one session: what one log tells of another, and what the client sees of both. */
 import { describe, expect, it } from 'vitest';
+import { recordIn } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { EventId, ThreadId } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
@@ -80,6 +81,33 @@ async function asked(...names: readonly string[]): Promise<{ stage: TeamStage; t
   await stage.says(thread, calls(...names.map((name) => [name] as const)));
   return { stage, thread, ids: (await stage.state(thread)).calls.map(({ id }) => id) };
 }
+
+describe('a list of agents and threads', () => {
+  const listed = (stage: TeamStage) => {
+    const record = stage
+      .entries()
+      .map(recordIn)
+      .findLast((one) => one?.kind === 'call.answered' && /^Agents/.test(one.text));
+    return record?.kind === 'call.answered' ? record.text.split('\n\n')[1]?.split('\n') : undefined;
+  };
+
+  it('holds the threads that its own answer begins, and the statuses that follow from it', async () => {
+    const stage = await createTeamStage([says('hi')]);
+    await stage.says(PRIMARY, calls(['list_agents']));
+    expect(listed(stage)).toEqual(['No thread has begun yet.']);
+    await stage.says(PRIMARY, calls(asks('ann'), asks('bob')));
+    await stage.says(child(stage), text('Done.'));
+    await stage.says(PRIMARY, calls(['list_agents'], follows(child(stage)), asks('bob'), question));
+    const [ann, bob, again, advisor] = stage.children();
+    expect(listed(stage)).toEqual([
+      'Threads, the newest first:',
+      `- ${advisor}: "anthropic.advisor", running`,
+      `- ${again}: "bob", running`,
+      `- ${bob}: "bob", running`,
+      `- ${ann}: "ann", running`,
+    ]);
+  });
+});
 
 describe('a delegation', () => {
   it('begins a child with the answer that makes it, and tells both streams in the order of the API', async () => {
