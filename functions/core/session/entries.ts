@@ -136,16 +136,16 @@ export function goIdle(
       ...threadOf(state),
       ...stop,
     }),
-    ...(state.parent !== undefined && state.agentName === ADVISOR_NAME ? threadTerminated(state, stamp) : []),
+    // An advisor is asked once.
+    ...(state.parent !== undefined && state.agentName === ADVISOR_NAME ? [threadTerminated(state, stamp)] : []),
     ...sessionRescheduled(state, now, stamp),
     ...sessionIdle(now, stamp, details),
   ];
 }
 
-/** An advisor is asked once. */
-function threadTerminated(state: SessionState, stamp: Stamp): readonly Entry[] {
+export function threadTerminated(state: SessionState, stamp: Stamp): Entry {
   const type = 'session.thread_status_terminated';
-  return [event({ id: stamp.eventId(), type, processed_at: stamp.now(), ...threadOf(state) })];
+  return event({ id: stamp.eventId(), type, processed_at: stamp.now(), ...threadOf(state) });
 }
 
 /**

@@ -348,6 +348,34 @@ describe('a report', () => {
     ]);
   });
 
+  it.each([
+    ['rounds', 'the agent used tools too many times in one turn'],
+    ['compactions', 'the context was summarised several times in a row and is full again'],
+  ] as const)('is the last one of a child that reached the limit of %s', async (cause, why) => {
+    const stage = await team('ann', 'bob');
+    const thread = child(stage);
+    const entries = await appended(stage, () => stage.change(thread, { do: 'give up', cause, taken: [] }));
+    expect(outline(entries)).toEqual([
+      'session.thread_status_idle',
+      'session.thread_status_terminated',
+      'agent.thread_message_received',
+      'session.thread_status_running',
+    ]);
+    expect(last(stage, 'session.thread_status_idle').stop_reason).toEqual({ type: 'retries_exhausted' });
+    expect(reports(stage)).toEqual([`This agent could not finish its work. ${why}`]);
+    await stage.says(PRIMARY, calls(follows(thread)));
+    expect(JSON.stringify(stage.entries().at(-1))).toContain('has ended: begin another one');
+    expect(await stage.state(thread)).toMatchObject({ status: 'terminated', run: 1 });
+    expect((await stage.state()).team?.busy).toMatchObject([{ thread: child(stage, 1) }]);
+  });
+
+  it.each(['rounds', 'compactions', 'attempts'] as const)('is of an advisor that ends once: %s', async (cause) => {
+    const stage = await createTeamStage([says('hi')]);
+    await stage.says(PRIMARY, calls(question));
+    await stage.change(child(stage), { do: 'give up', cause, taken: [] });
+    expect(outline(stage.entries()).filter((type) => type === 'session.thread_status_terminated')).toHaveLength(1);
+  });
+
   it('is cut when it is long, and is there when the child says nothing', async () => {
     const stage = await team('ann', 'bob');
     await stage.says(child(stage), text('😀'.repeat(50_000)));
