@@ -234,6 +234,8 @@ export function refusedRequest(
 /** Entries to append, and the head that they lead to. No entries: nothing is left to do, or another process does it. */
 export interface Decided {
   readonly status: 'decided';
+  /** The head that it was decided on. */
+  readonly from: Head;
   readonly entries: readonly Entry[];
   readonly head: Head;
   /** What changes in other threads of the session with it; each thread once. */
@@ -255,12 +257,12 @@ export type OtherHeads = ReadonlyMap<ThreadId, Head>;
 export const NO_OTHERS: OtherHeads = new Map();
 
 export function decided(from: Head, entries: readonly Entry[] = []): Decided {
-  return { status: 'decided', entries, head: entries.length === 0 ? from : fold(from, entries), beside: [] };
+  return { status: 'decided', from, entries, head: entries.length === 0 ? from : fold(from, entries), beside: [] };
 }
 
 /** The same decision with further entries, which were decided on the head that it leads to. */
-export function extended({ entries, head, beside }: Decided, more: readonly Entry[]): Decided {
-  return { ...decided(head, more), entries: [...entries, ...more], beside };
+export function extended({ from, entries, head, beside }: Decided, more: readonly Entry[]): Decided {
+  return { ...decided(head, more), from, entries: [...entries, ...more], beside };
 }
 
 export type Decision = Decided | Refusal;

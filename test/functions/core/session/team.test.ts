@@ -10,6 +10,7 @@ import { sessionStatus } from '#core/session/waiting.ts';
 import { rosterOf } from '#core/tools/roster.ts';
 import { KEY, answer, FULL, outline, says } from '#test/functions/core/given.ts';
 import { outcome, verdict } from '#test/functions/core/outcomes.ts';
+import { expectAgreement } from '#test/functions/core/team-agreement.ts';
 import {
   asks,
   calls,
@@ -717,6 +718,34 @@ describe('the statuses of the session', () => {
     expect(statuses(stage)).toEqual(['running', 'idle', 'running']);
     for (const thread of stage.threads) expect((await stage.state(thread)).status).toBe('running');
   });
+
+  /** Two calls of each of three threads: every set of answers, in both orders. */
+  const sets = Array.from({ length: 64 }, (_, set) => [0, 1, 2, 3, 4, 5].filter((bit) => (set & (1 << bit)) !== 0));
+  it.each([...sets, ...sets.map((set) => set.toReversed())].slice(1).map((set) => [set]))(
+    'are told once, as they are after the answers %j of one request',
+    async (answered) => {
+      const stage = await createTeamStage([says('hi')]);
+      await stage.says(PRIMARY, calls(asks('ann'), asks('bob'), ['weather'], ['weather']));
+      for (const thread of stage.children()) await stage.says(thread, calls(['weather'], ['weather']));
+      const states = await Promise.all(stage.threads.map((thread) => stage.state(thread)));
+      const open = states.flatMap((state) => state.calls.map(({ id }) => id));
+      const replies = answered.map((index) => told(open[index] ?? expect.fail()));
+      const entries = await appended(stage, () => stage.send(replies));
+      const left = open.filter((_id, index) => !answered.includes(index));
+      const goesOn = [0, 2, 4].some((of) => answered.includes(of) && answered.includes(of + 1));
+      const now = outline(entries).filter((type) => type.startsWith('session.status_'));
+      expect(now).toEqual(answered.length === 0 ? [] : [goesOn ? 'session.status_running' : 'session.status_idle']);
+      const { stop_reason: reason } = last(stage, 'session.status_idle');
+      if (!goesOn && reason.type === 'requires_action') expect(reason.event_ids.toSorted()).toEqual(left.toSorted());
+      const ofThreads = entries.flatMap((entry) =>
+        'event' in entry && entry.event.type.startsWith('session.thread_') && 'session_thread_id' in entry.event
+          ? [entry.event.session_thread_id]
+          : [],
+      );
+      expect(ofThreads).toEqual([...new Set(ofThreads)]);
+      await expectAgreement(stage);
+    },
+  );
 
   it('are one running and one idle for the work of all', async () => {
     const stage = await team('ann', 'bob');
