@@ -88,7 +88,7 @@ describe('a list of agents and threads', () => {
     const record = stage
       .entries()
       .map(recordIn)
-      .findLast((one) => one?.kind === 'call.answered' && /^Agents/.test(one.text));
+      .findLast((one) => one?.kind === 'call.answered' && one.text.startsWith('Agents'));
     return record?.kind === 'call.answered' ? record.text.split('\n\n')[1]?.split('\n') : undefined;
   };
 
