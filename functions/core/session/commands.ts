@@ -168,7 +168,7 @@ export type Delegation =
   /** Known without any change of the session: a report, or what is wrong with the call. */
   | { readonly do: 'tell'; readonly text: string; readonly isError: boolean };
 
-export interface ListedThread extends Pick<SessionState, 'thread' | 'status'> {
+interface ListedThread extends Pick<SessionState, 'thread' | 'status'> {
   readonly name: string;
 }
 
