@@ -39,6 +39,7 @@ beforeEach(async () => {
   answers = [];
   server = createServer((request, response) => {
     void buffer(request).then((body) => {
+      if (request.socket.destroyed) return;
       const { method = '', headers } = request;
       seen.push({ method, path: '/', query: new URLSearchParams(), headers, body });
       const [status, answer] = answers.shift() ?? [200, {}];
