@@ -65,6 +65,7 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
       '@anthropic-ai/aws-sdk/',
       '@anthropic-ai/bedrock-sdk/',
       '@modelcontextprotocol/client',
+      'aws4',
       'aws4fetch',
       'eventsource-parser',
       '@modelcontextprotocol/client',

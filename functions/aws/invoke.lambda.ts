@@ -1,9 +1,7 @@
-/**
- * Invocations of Lambda functions. Signed requests by hand, because the SDK's Lambda client would be a tenth of the
- * harness's bundle for them.
- */
-import { AwsClient } from 'aws4fetch';
-import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settings.ts';
+/** Invocations of Lambda functions. */
+import type { Env } from '#aws/settings.ts';
+import { createSignedPost, type Posted } from '#aws/signed-post.ts';
+import { pause } from '#aws/stamp.ts';
 
 interface Invocation {
   /** `Event`: Lambda accepts it, and the caller does not wait for its result. */
@@ -29,21 +27,26 @@ export class InvocationFailed extends Error {
   }
 }
 
+/** The pause before the first repeat; each further one is twice as long. */
+const PAUSE_MS = 50;
+
+/** `retries` repeats follow when Lambda throttles, or breaks down itself. */
 export function createInvoke(env: Env, { retries }: { readonly retries: number }): Invoke {
-  const region = setting(env, 'AWS_REGION');
-  const endpoint = serviceEndpoint(env, 'lambda', region);
-  const client = new AwsClient({ ...roleCredentials(env), region, service: 'lambda', retries });
+  const post = createSignedPost(env, 'lambda');
   return async (functionName, { type, input, signal }) => {
-    const url = new URL(`/2015-03-31/functions/${encodeURIComponent(functionName)}/invocations`, endpoint);
-    const response = await client.fetch(url.href, {
-      method: 'POST',
-      headers: { 'X-Amz-Invocation-Type': type, 'Content-Type': 'application/json' },
-      body: JSON.stringify(input),
-      signal,
-    });
-    const body = await response.text();
-    // A function that failed answers 200 too, with this header.
-    if (response.ok && !response.headers.has('x-amz-function-error')) return body;
-    throw new InvocationFailed(response.status);
+    const path = `/2015-03-31/functions/${encodeURIComponent(functionName)}/invocations`;
+    const headers = { 'x-amz-invocation-type': type, 'content-type': 'application/json' };
+    const body = JSON.stringify(input);
+    for (let attempt = 0; ; attempt += 1) {
+      const answer = await post({ path, headers, body, signal });
+      // A function that failed answers 200 too, with this header.
+      if (isOk(answer) && answer.headers['x-amz-function-error'] === undefined) return answer.text;
+      if (attempt === retries || !(answer.status === 429 || answer.status >= 500)) {
+        throw new InvocationFailed(answer.status);
+      }
+      await pause(PAUSE_MS * 2 ** attempt * (0.5 + Math.random()));
+    }
   };
 }
+
+const isOk = ({ status }: Posted) => status >= 200 && status < 300;

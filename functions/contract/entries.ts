@@ -208,6 +208,8 @@ export type ActiveOutcome = z.infer<typeof ActiveOutcome>;
 /** A child thread that is at work, or waits for a person or for the client. */
 const BusyThread = z.object({
   thread: ThreadId,
+  /** Absent for every other agent. */
+  isAdvisor: z.literal(true).optional(),
   status: z.enum(['running', 'rescheduling', 'idle']),
   /** Its tool uses that wait for the client, and those that will. */
   calls: z.array(EventId),

@@ -43,6 +43,17 @@ export type SkillVersionId = z.infer<typeof SkillVersionId>;
 export const ApiKeyId = idOf('apikey').brand<'ApiKeyId'>();
 export type ApiKeyId = z.infer<typeof ApiKeyId>;
 
+/** Names a hand within its session: `main` is the session's own sandbox. */
+export const HandId = z.string().regex(/^[0-9A-Za-z_-]{1,64}$/, 'must have 1 to 64 letters, digits, "_" and "-"');
+export type HandId = z.infer<typeof HandId>;
+/** A hand is one sandbox after another of one session: each that replaces a lost one is a generation of the same hand. */
+export const HandKey = z.object({ session: SessionId, hand: HandId });
+export type HandKey = Readonly<z.infer<typeof HandKey>>;
+
+export function mainHand(session: SessionId): HandKey {
+  return { session, hand: 'main' };
+}
+
 /** RFC 3339 UTC instant with milliseconds, as the clock port makes it. Sorts as text. */
 export const Instant = z.iso.datetime();
 export type Instant = z.infer<typeof Instant>;

@@ -3,13 +3,19 @@
  * because Step Functions keeps every input and output in the execution's history.
  */
 import * as z from 'zod';
-import { EventId, Position, SessionId, ThreadId } from './ids.ts';
+import { EventId, HandKey, mainHand, Position, SessionId, ThreadId } from './ids.ts';
 
 /**
  * One tool call to be made by a hand. `position` is that of its tool use in the log; `sincePosition` is where the call was
  * given to the hand, which is later for a call that had to wait, and may happen more than once.
  */
-export const HandCall = z.object({ id: EventId, position: Position, sincePosition: Position });
+export const HandCall = z.object({
+  id: EventId,
+  position: Position,
+  sincePosition: Position,
+  /** Of a sandbox call: where it is made, whatever its thread holds later. Absent for the main hand of its session. */
+  hand: HandKey.optional(),
+});
 export type HandCall = z.infer<typeof HandCall>;
 
 /**
@@ -68,20 +74,24 @@ export type RunState = z.infer<typeof RunState>;
 export const HandInput = z.object({ session: SessionId, thread: ThreadId, call: HandCall });
 export type HandInput = z.infer<typeof HandInput>;
 
-/** The same, and what the harness sends to `provision` ahead of time, without a call. */
-export const ProvisionInput = HandInput.partial({ call: true });
+/** The same, and what the harness sends to `provision` ahead of time, with the hand of a call to come. */
+export const ProvisionInput = HandInput.extend({ call: HandCall.pick({ hand: true }) });
 export type ProvisionInput = z.infer<typeof ProvisionInput>;
 
-/** What the API sends to `provision` for a session that is being deleted: its sandbox ends. */
+export function handOfCall({ session, call }: Pick<ProvisionInput, 'session' | 'call'>): HandKey {
+  return call.hand ?? mainHand(session);
+}
+
+/** What the API sends to `provision` for a session that is being deleted: the sandboxes of its hands end. */
 export const ReleaseInput = z.object({ session: SessionId, release: z.literal(true) });
 export type ReleaseInput = z.infer<typeof ReleaseInput>;
 
 /** What the state machine sends to `provision` when a call found its sandbox lost: what is left of it is stopped. */
-export const StopLostInput = z.object({ session: SessionId, stop: z.literal('lost') });
+export const StopLostInput = ProvisionInput.omit({ thread: true }).extend({ stop: z.literal('lost') });
 export type StopLostInput = z.infer<typeof StopLostInput>;
 
 /** What the sweep sends to `execute` for a sandbox that was not used for its idle time, with its generation. */
-export const HarvestInput = z.object({ session: SessionId, harvest: z.int().min(1) });
+export const HarvestInput = z.object({ hand: HandKey, harvest: z.int().min(1) });
 export type HarvestInput = z.infer<typeof HarvestInput>;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Execute: one tool call in the session's sandbox; the result goes to the log, not to the state machine. It
+ * Execute: one tool call in the sandbox of a hand; the result goes to the log, not to the state machine. It
  * also takes over what programs wrote since the last call: before a turn ends, and for the sweep before a sandbox does.
  */
 import * as z from 'zod';

@@ -1,10 +1,10 @@
 /**
- * Provision: makes sure that the session has a sandbox, or ends the one it has or had; also invoked ahead of time. As the stack's
+ * Provision: makes sure that a hand has a sandbox, or ends those that a session has or had; also invoked ahead of time. As the stack's
  * custom resource `Custom::EndSandboxes` it ends all of them when the stack is deleted.
  */
 import * as z from 'zod';
 import { CustomResourceRequest, type CustomResourceOutcome } from '#contract/custom-resource.ts';
-import { ProvisionInput, ReleaseInput, StopLostInput, type Provisioned } from '#contract/run.ts';
+import { handOfCall, ProvisionInput, ReleaseInput, StopLostInput, type Provisioned } from '#contract/run.ts';
 import { endAll } from '#core/hands/end-all.ts';
 import { provision } from '#core/hands/provision.ts';
 import { release, stopLost } from '#core/hands/release.ts';
@@ -19,7 +19,7 @@ export async function handler(event: unknown): Promise<Provisioned | null> {
   const input = Input.parse(event);
   if ('RequestType' in input) await world.tell(input, 'sandboxes', await outcomeOf(input));
   else if ('release' in input) await release(world, input.session);
-  else if ('stop' in input) await stopLost(world, input.session);
+  else if ('stop' in input) await stopLost(world, handOfCall(input));
   else return provision(world, input);
   return null;
 }

@@ -1,5 +1,5 @@
 /** Stops the tasks that nothing needs, and those that are too old; has taken over what is left in idle sandboxes. */
-import type { Instant, SessionId } from '#contract/ids.ts';
+import type { HandKey, Instant } from '#contract/ids.ts';
 import { judgeTask, sandboxOf } from '#core/hands/stray-tasks.ts';
 import { errorClass } from '#core/ports/errors.ts';
 import type { ClusterTask } from '#core/ports/sandboxes.ts';
@@ -33,7 +33,7 @@ export async function sweepTasks(world: TasksWorld, now: Instant): Promise<void>
 async function judge({ sandboxes, sandboxAges, journal }: TasksWorld, task: ClusterTask, now: Instant) {
   const owner = sandboxOf(task);
   try {
-    const record = owner === null ? null : await sandboxes.find(owner.session);
+    const record = owner === null ? null : await sandboxes.find(owner.hand);
     return judgeTask(task, record, { now, ...sandboxAges });
   } catch (error) {
     journal.logger.error('sweep', { task: task.task, error_class: errorClass(error) });
@@ -43,10 +43,10 @@ async function judge({ sandboxes, sandboxAges, journal }: TasksWorld, task: Clus
 
 async function harvest(
   { harvesting, journal }: TasksWorld,
-  { session, generation }: { readonly session: SessionId; readonly generation: number },
+  { hand, generation }: { readonly hand: HandKey; readonly generation: number },
 ): Promise<void> {
-  await harvesting.harvest(session, generation).catch((error: unknown) => {
-    journal.logger.error('sweep', { session, error_class: errorClass(error) });
+  await harvesting.harvest(hand, generation).catch((error: unknown) => {
+    journal.logger.error('sweep', { ...hand, error_class: errorClass(error) });
   });
 }
 
@@ -58,7 +58,7 @@ async function stop(
   const owner = sandboxOf(task);
   try {
     // First, so that no call is sent to a sandbox that is about to stop.
-    if (owner !== null && isCurrent) await sandboxes.lost(owner.session, owner.generation);
+    if (owner !== null && isCurrent) await sandboxes.lost(owner.hand, owner.generation);
     await cluster.stop(task.task);
     logger.warn('sweep', { task: task.task, started_by: task.startedBy, outcome: 'task_stopped', why });
   } catch (error) {

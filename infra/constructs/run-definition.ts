@@ -44,7 +44,10 @@ const useHand = {
     StopLost: {
       Type: 'Task',
       Resource: INVOKE,
-      Parameters: { FunctionName: '${Provision}', Payload: { 'session.$': '$.session', stop: 'lost' } },
+      Parameters: {
+        FunctionName: '${Provision}',
+        Payload: { stop: 'lost', 'session.$': '$.session', 'call.$': '$.call' },
+      },
       ResultPath: null,
       OutputPath: '$.call',
       TimeoutSeconds: TIMEOUT_SECONDS,

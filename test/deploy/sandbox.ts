@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createStamp } from '#aws/stamp.ts';
-import { SessionId } from '#contract/ids.ts';
+import { SessionId, mainHand } from '#contract/ids.ts';
 import { BIN } from './ministack.ts';
 
 interface SandboxOptions {
@@ -57,12 +57,12 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
 }
 
 async function writeDown(options: SandboxOptions, token: string, address: string): Promise<void> {
-  const session = SessionId.parse(options.session);
+  const hand = mainHand(SessionId.parse(options.session));
   const records = createSandboxRecords(options.dynamodb, options.recordsTable);
   const at = createStamp().now();
   const start = { attempt: 1, since: at, notBefore: at, watcher: 'test', watchedUntil: at };
-  await records.reserve(session, 0, { ...start, token, archive: null, at });
-  await records.ready(session, 1, { task: 'a process of this machine', address, at });
+  await records.reserve(hand, 0, { ...start, token, archive: null, at });
+  await records.ready(hand, 1, { task: 'a process of this machine', address, at });
 }
 
 /** The server's first log line has its address. */

@@ -28,7 +28,7 @@ export interface Service {
   converse(session: string, text: string): Promise<readonly Event[]>;
   events(session: string): Promise<readonly Event[]>;
   idle(session: string): Promise<void>;
-  /** The task folders of the running sandboxes. */
+  /** The task folders of the running sandboxes, without those that were there before this service was started. */
   sandboxes(): readonly string[];
   close(): Promise<void>;
 }
@@ -49,6 +49,8 @@ export interface ServiceOptions {
 
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const { runtime, standIn, data, close } = await runtimeFor(options);
+  // A borrowed runtime may still run sandboxes of the test file that had it before.
+  const earlier = runningSandboxes(data);
   const contract = createContractFetch();
   const client = new Anthropic({
     baseURL: runtime.baseUrl,
@@ -100,7 +102,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
         await Promise.all([ended, sleep(20)]);
       }
     },
-    sandboxes: () => runningSandboxes(data),
+    sandboxes: () => runningSandboxes(data).filter((task) => !earlier.includes(task)),
     async close() {
       await close();
       // Responses that a test did not read, or errors that it expected, are checked too.

@@ -304,12 +304,12 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       }
     });
 
-    it('begins 25 threads at once, whose entries and agents are together larger than a transaction may be', async () => {
+    it('begins 30 threads at once, whose entries and agents are together larger than a transaction may be', async () => {
       const key = newKey();
       const created = await under.create(key, [CREATED]);
       const large = saying('x'.repeat(180_000), 'sevt_l');
       const agent = { ...newThread(key).thread.agent, system: 'y'.repeat(150_000) };
-      const begun = Array.from({ length: 25 }, () => newThread(key, { entries: [large], agent }));
+      const begun = Array.from({ length: 30 }, () => newThread(key, { entries: [large], agent }));
       const appended = await under.log.append(appendOf(key, created, [large]), ...begun);
       expect(appended).toMatchObject({ status: 'appended', head: { position: 2 } });
       for (const one of begun) expect(await under.log.entryAt(one.key, Position.parse(2))).toEqual(large);

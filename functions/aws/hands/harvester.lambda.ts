@@ -11,8 +11,8 @@ const TIMEOUT_MS = 2000;
 export function createHarvester(env: Env, functionName: string): Harvesting {
   const invoke = createInvoke(env, { retries: 1 });
   return {
-    async harvest(session, generation) {
-      const input: HarvestInput = { session, harvest: generation };
+    async harvest(hand, generation) {
+      const input: HarvestInput = { hand, harvest: generation };
       await invoke(functionName, { type: 'Event', input, signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(
         (cause: unknown) => {
           throw new Fault('sandbox_not_ready', 'the harvest of an idle sandbox was not accepted', { cause });

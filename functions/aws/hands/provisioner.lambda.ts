@@ -1,6 +1,6 @@
-/** The provision function as a port: early provisioning as an asynchronous invocation, and the end of a sandbox. */
+/** The provision function as a port: early provisioning as an asynchronous invocation, and the end of a session's sandboxes. */
 import { Fault } from '#core/ports/errors.ts';
-import type { ReleaseInput } from '#contract/run.ts';
+import type { ProvisionInput, ReleaseInput } from '#contract/run.ts';
 import type { Releasing, Warming } from '#core/ports/sandboxes.ts';
 import { createInvoke } from '#aws/invoke.lambda.ts';
 import type { Env } from '#aws/settings.ts';
@@ -13,8 +13,9 @@ const RELEASE_TIMEOUT_MS = 15_000;
 export function createProvisioner(env: Env, functionName: string): Warming & Releasing {
   const invoke = createInvoke(env, { retries: 1 });
   return {
-    async warm(key) {
-      await invoke(functionName, { type: 'Event', input: key, signal: AbortSignal.timeout(WARM_TIMEOUT_MS) }).catch(
+    async warm(key, hand) {
+      const input: ProvisionInput = { ...key, call: { hand } };
+      await invoke(functionName, { type: 'Event', input, signal: AbortSignal.timeout(WARM_TIMEOUT_MS) }).catch(
         (cause: unknown) => {
           throw new Fault('sandbox_not_ready', 'early provisioning was not accepted', { cause });
         },
@@ -27,7 +28,7 @@ export function createProvisioner(env: Env, functionName: string): Warming & Rel
         input,
         signal: AbortSignal.timeout(RELEASE_TIMEOUT_MS),
       }).catch((cause: unknown) => {
-        throw new Fault('sandbox_not_released', 'the sandbox of a session could not be ended', { cause });
+        throw new Fault('sandbox_not_released', 'the sandboxes of a session could not be ended', { cause });
       });
     },
   };

@@ -1,11 +1,11 @@
-/** The record of a session's sandbox, and the marks of the calls sent to it. */
+/** The records of a session's hands, and the marks of the calls sent to them. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
-import { Instant, type EventId, type SessionId } from '#contract/ids.ts';
+import { HandId, Instant, mainHand, type EventId, type HandKey, type SessionId } from '#contract/ids.ts';
 import { PackageList } from '#contract/packages.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { SandboxRecord, SandboxRecords } from '#core/ports/sandboxes.ts';
-import { json, optional, parseRow } from '#aws/row.ts';
+import type { HandRecord, SandboxRecord, SandboxRecords } from '#core/ports/sandboxes.ts';
+import { json, optional, parseRow, textOf } from '#aws/row.ts';
 import { createTable, EXISTS, IS_NEW, type Change, type Columns, type Key, type Row } from '#aws/table.ts';
 
 /** A mark outlives every retry of its call: an execution's last retry comes within a day. */
@@ -37,13 +37,24 @@ const Stored = z.discriminatedUnion('status', [
 
 const Mark = z.object({ generation: z.int() });
 
-const keyOf = (session: SessionId): Key => ({ pk: session, sk: 'sandbox' });
+const MAIN = 'sandbox';
+const OTHERS = `${MAIN}#`;
+
+function keyOf({ session, hand }: HandKey): Key {
+  return { pk: session, sk: hand === mainHand(session).hand ? MAIN : `${OTHERS}${hand}` };
+}
+
+function handIn(row: Row, session: SessionId): HandKey {
+  const sk = textOf(row, 'sk');
+  return sk === MAIN ? mainHand(session) : { session, hand: HandId.parse(sk.slice(OTHERS.length)) };
+}
+
 const sessionKey = (session: SessionId): Key => ({ pk: session, sk: 'session' });
-const markKey = (session: SessionId, call: EventId): Key => ({ pk: session, sk: `call#${call}` });
+const markKey = ({ session }: HandKey, call: EventId): Key => ({ pk: session, sk: `call#${call}` });
 
 /** The first row of a session with packages; a session without packages has no row until it needs a sandbox. */
 export function plannedSandbox(session: SessionId, list: PackageList) {
-  return { ...keyOf(session), generation: 0, status: 'planned', packages: JSON.stringify(list) };
+  return { ...keyOf(mainHand(session)), generation: 0, status: 'planned', packages: JSON.stringify(list) };
 }
 
 export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): SandboxRecords {
@@ -52,26 +63,34 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
   const isStarting = '#status = :starting';
 
   /** Writes when the conditions hold; answers the record that stands afterwards in either case. */
-  async function update(session: SessionId, change: Change): Promise<SandboxRecord | null> {
-    const { row } = await table.update(keyOf(session), { ...change, returns: 'new' });
+  async function update(hand: HandKey, change: Change): Promise<SandboxRecord | null> {
+    const { row } = await table.update(keyOf(hand), { ...change, returns: 'new' });
     return row === null ? null : recordOf(row);
   }
 
-  async function endStart(session: SessionId, generation: number, set: Columns): Promise<SandboxRecord> {
+  async function endStart(hand: HandKey, generation: number, set: Columns): Promise<SandboxRecord> {
     const values = { generation, starting: 'starting' };
-    return present(await update(session, { when: [isThisGeneration, isStarting], values, set }), session);
+    return present(await update(hand, { when: [isThisGeneration, isStarting], values, set }), hand);
   }
 
   return {
-    async find(session) {
-      const row = await table.get(keyOf(session));
+    async find(hand) {
+      const row = await table.get(keyOf(hand));
       return row === null ? null : recordOf(row);
     },
 
-    async reserve(session, previous, { at, ...begun }) {
+    async ofSession(session) {
+      const found: HandRecord[] = [];
+      const where = 'pk = :pk AND begins_with(sk, :sk)';
+      for await (const row of table.rows({ where, values: { pk: session, sk: MAIN } }))
+        found.push({ hand: handIn(row, session), record: recordOf(row) });
+      return found;
+    },
+
+    async reserve(hand, previous, { at, ...begun }) {
       const isPrevious = '#generation = :previous';
       const isFirst = 'attribute_not_exists(#generation)';
-      const reserving = table.updating(keyOf(session), {
+      const reserving = table.updating(keyOf(hand), {
         when: [previous === 0 ? `${isFirst} OR ${isPrevious}` : isPrevious],
         values: { previous },
         set: {
@@ -80,53 +99,56 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
         },
       });
       // A late invocation must not leave a row, and a sandbox, of a session that was deleted.
-      const { status } = await table.transact([reserving, table.checking(sessionKey(session), { when: [EXISTS] })]);
-      const row = await table.get(keyOf(session));
+      const { status } = await table.transact([
+        reserving,
+        table.checking(sessionKey(hand.session), { when: [EXISTS] }),
+      ]);
+      const row = await table.get(keyOf(hand));
       const record = row === null ? null : recordOf(row);
       const isUnchanged = status === 'conflict' && (record?.generation ?? 0) === previous;
-      return isUnchanged ? null : present(record, session);
+      return isUnchanged ? null : present(record, hand);
     },
 
-    async watch(session, generation, { watcher, at, until }) {
+    async watch(hand, generation, { watcher, at, until }) {
       const isFree = '#watcher = :watcher OR #watchedUntil < :at';
       const values = { generation, starting: 'starting', watcher, at };
       const set = { watcher, watchedUntil: until };
-      return present(await update(session, { when: [isThisGeneration, isStarting, isFree], values, set }), session);
+      return present(await update(hand, { when: [isThisGeneration, isStarting, isFree], values, set }), hand);
     },
 
-    ready: (session, generation, { task, address, at }) =>
-      endStart(session, generation, { status: 'ready', task, address, readyAt: at, lastUsedAt: at }),
+    ready: (hand, generation, { task, address, at }) =>
+      endStart(hand, generation, { status: 'ready', task, address, readyAt: at, lastUsedAt: at }),
 
-    async lost(session, generation) {
+    async lost(hand, generation) {
       const set = { status: 'lost', replaces: true, told: null };
-      await update(session, { when: [isThisGeneration], values: { generation }, set });
+      await update(hand, { when: [isThisGeneration], values: { generation }, set });
     },
 
-    async told({ session, thread }, generation) {
-      await update(session, { when: [isThisGeneration], values: { generation }, add: { told: new Set([thread]) } });
+    async told(hand, thread, generation) {
+      await update(hand, { when: [isThisGeneration], values: { generation }, add: { told: new Set([thread]) } });
     },
 
-    failed: (session, generation, { reason, retryAt }) =>
-      endStart(session, generation, { status: 'failed', reason, retryAt }),
+    failed: (hand, generation, { reason, retryAt }) =>
+      endStart(hand, generation, { status: 'failed', reason, retryAt }),
 
-    async send(session, call, generation, at) {
+    async send(hand, call, generation, at) {
       const exists = 'attribute_exists(#generation)';
       const [record, mark] = await Promise.all([
-        update(session, { when: [exists], set: { lastUsedAt: at } }),
-        markCall(session, call, generation, at),
+        update(hand, { when: [exists], set: { lastUsedAt: at } }),
+        markCall(hand, call, generation, at),
       ]);
       return { record, ...mark };
     },
 
-    async sentTo(session, call) {
-      const row = await table.get(markKey(session, call));
+    async sentTo(hand, call) {
+      const row = await table.get(markKey(hand, call));
       return row === null ? null : parseRow(Mark, row).generation;
     },
   };
 
-  async function markCall(session: SessionId, call: EventId, generation: number, at: string) {
+  async function markCall(hand: HandKey, call: EventId, generation: number, at: string) {
     const expiresAt = Math.floor(Date.parse(at) / 1000) + MARK_TTL_SECONDS;
-    const mark = { ...markKey(session, call), generation, expiresAt };
+    const mark = { ...markKey(hand, call), generation, expiresAt };
     const { status, row } = await table.put(mark, { when: [IS_NEW] });
     return status === 'saved' || row === null
       ? { sentTo: generation, again: false }
@@ -138,7 +160,7 @@ function recordOf(row: Row): SandboxRecord {
   return parseRow(Stored, row);
 }
 
-function present(record: SandboxRecord | null, session: SessionId): SandboxRecord {
-  if (record === null) throw new Fault('stored_data_invalid', `the sandbox record of ${session} vanished`);
+function present(record: SandboxRecord | null, { session, hand }: HandKey): SandboxRecord {
+  if (record === null) throw new Fault('stored_data_invalid', `the record of the hand ${hand} of ${session} vanished`);
   return record;
 }

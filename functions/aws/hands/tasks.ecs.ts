@@ -11,8 +11,10 @@ import {
   type Task,
 } from '@aws-sdk/client-ecs';
 import { SANDBOX_PORT } from '#contract/hands.ts';
+import { mainHand, type HandKey } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { Cluster, ClusterTask, PackageBuilds, TaskRun, Tasks, TaskStatus } from '#core/ports/sandboxes.ts';
+import { sha256 } from '#aws/stamp.ts';
 
 /** The place of one kind of task. */
 interface EcsTasksOptions {
@@ -27,10 +29,9 @@ interface EcsTasksOptions {
 export function createTasks(options: EcsTasksOptions, idleSeconds: string): Tasks {
   const { ecs, cluster } = options;
   return {
-    run: (session, generation, { tokenSha256, archive }) =>
+    run: (hand, generation, { tokenSha256, archive }) =>
       startTask(options, {
-        name: `${session}-${generation}`,
-        startedBy: `${session}/${generation}`,
+        ...nameOf(hand, generation),
         publicAddress: false,
         environment: {
           SANDBOX_TOKEN_SHA256: tokenSha256,
@@ -41,6 +42,14 @@ export function createTasks(options: EcsTasksOptions, idleSeconds: string): Task
     status: (task) => taskStatus(options, task),
     stop: (task) => stopTask(ecs, cluster, task),
   };
+}
+
+/** `startedBy` is read by `core/hands/stray-tasks.ts`. ECS takes names of at most 64 characters. */
+function nameOf({ session, hand }: HandKey, generation: number): Pick<TaskStart, 'name' | 'startedBy'> {
+  if (hand === mainHand(session).hand)
+    return { name: `${session}-${generation}`, startedBy: `${session}/${generation}` };
+  const startedBy = `${session}/${hand}/${generation}`;
+  return { name: sha256(startedBy), startedBy };
 }
 
 export function createCluster(ecs: ECSClient, cluster: string): Cluster {

@@ -1,11 +1,8 @@
-/**
- * Runs as executions of the state machine, named by session, thread and run so that a repeated start changes nothing.
- * Signed requests by hand, because the SDK's client would be a twentieth of the harness's bundle for one call.
- */
-import { AwsClient } from 'aws4fetch';
+/** Runs as executions of the state machine, named by session, thread and run so that a repeated start changes nothing. */
 import { Fault } from '#core/ports/errors.ts';
 import { runName, type Runs } from '#core/ports/session-log.ts';
-import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settings.ts';
+import type { Env } from '#aws/settings.ts';
+import { createSignedPost } from '#aws/signed-post.ts';
 import { pause } from '#aws/stamp.ts';
 
 const TIMEOUT_MS = 3000;
@@ -22,19 +19,15 @@ type Answer =
 const ERROR_TYPE = /"__type"\s*:\s*"(?:[^"]*#)?(\w+)"/;
 
 export function createRuns(env: Env, stateMachineArn: string): Runs {
-  const region = setting(env, 'AWS_REGION');
-  const endpoint = serviceEndpoint(env, 'states', region);
-  const client = new AwsClient({ ...roleCredentials(env), region, service: 'states', retries: 0 });
+  const post = createSignedPost(env, 'states');
 
   async function ask(body: string): Promise<Answer> {
     const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'AWSStepFunctions.StartExecution' };
     const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const response = await client.fetch(`${endpoint}/`, { method: 'POST', headers, body, signal });
-    const text = await response.text();
-    if (response.ok) return { status: 'started' };
+    const { status, text } = await post({ headers, body, signal });
+    if (status === 200) return { status: 'started' };
     const [, type = 'no type'] = ERROR_TYPE.exec(text) ?? [];
     if (type === 'ExecutionAlreadyExists') return { status: 'taken' };
-    const { status } = response;
     const isRetryable = status === 429 || status >= 500 || type.startsWith('Throttling');
     return { status: 'refused', isRetryable, cause: new Error(`answered ${status} ${type}`) };
   }

@@ -1,6 +1,7 @@
 /** What a kind of contents is: a source of what the sandbox must find, and a taker of what the agent writes there. */
 import type { SessionState } from '#contract/entries.ts';
 import type { ContentChange, ContentEntry } from '#contract/hands.ts';
+import type { HandKey } from '#contract/ids.ts';
 import type { SessionContents } from '#contract/resources.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { Content, ReservedSandbox } from '#core/ports/sandboxes.ts';
@@ -25,11 +26,13 @@ export type ContentsWorld = Pick<
   | 'sha256'
 >;
 
-/** A thread with its session's sandbox, as a call found them. */
+/** A thread with a sandbox, as a call found them. */
 export interface Recipient {
   readonly key: LogKey;
   readonly state: SessionState;
-  /** The primary thread's state: it counts the changes of what all threads find. */
+  /** Whose sandbox it is: what is found in it and stored from it is that session's. */
+  readonly hand: HandKey;
+  /** The state of that session's primary thread: it counts the changes of what all threads find. */
   readonly session: SessionState;
   readonly sandbox: Extract<ReservedSandbox, { status: 'ready' }>;
   /** For sources: files, memory stores and skills of the session. Null for none, and while changes are taken. */

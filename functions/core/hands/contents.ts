@@ -107,7 +107,7 @@ function bounded(notes: readonly string[]): readonly string[] {
 
 /** By path. When two kinds want one path, the first has it. */
 async function wantedOf(world: ContentsWorld, recipient: Recipient): Promise<ReadonlyMap<string, SourcedEntry>> {
-  const contents = recipient.session.contents === undefined ? null : await world.contents.find(recipient.key.session);
+  const contents = recipient.session.contents === undefined ? null : await world.contents.find(recipient.hand.session);
   const sources = (['session', 'thread'] as const).flatMap((part) =>
     SOURCES[part].map((source) => ({ part, source: source(world, { ...recipient, contents }) })),
   );

@@ -1,11 +1,11 @@
 /**
- * One tool call in the session's sandbox: mark, send, append the result. However often this runs for one call, and
+ * One tool call in the sandbox of a hand: mark, send, append the result. However often this runs for one call, and
  * wherever it is cut off, the command runs at most once and the result is in the log at most once.
  */
 import { MAX_OUTPUT_CHARS, SandboxTool, type ExecuteRequest } from '#contract/hands.ts';
 import { recordIn, type SessionState } from '#contract/entries.ts';
 import { FIRST_POSITION, primaryThread, type EventId } from '#contract/ids.ts';
-import type { ExecuteInput } from '#contract/run.ts';
+import { handOfCall, type ExecuteInput } from '#contract/run.ts';
 import { takeChanges, type TakenChanges } from '#core/hands/changes.ts';
 import type { ContentsWorld, Recipient } from '#core/hands/content-source.ts';
 import { contentsVersions, type ContentsVersions, giveContents, TAKES_NOTHING } from '#core/hands/contents.ts';
@@ -85,11 +85,12 @@ type Executed = 'ended' | 'sandbox not ready' | 'sandbox lost';
 
 export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise<Executed> {
   const key: LogKey = { session: input.session, thread: input.thread };
+  const hand = handOfCall(input);
   const began = Date.parse(world.stamp.now());
   const [asked, states, record] = await Promise.all([
     requestOf(world, key, input),
     statesOf(world, key),
-    world.sandboxes.find(input.session),
+    world.sandboxes.find(hand),
   ]);
   if (states === null) return 'ended';
   const request = inOrder(asked, states.state);
@@ -101,7 +102,7 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
   const isTold = await appendResult(world, key, input.call.id, result);
   // A death in between tells both twice.
   await (isTold ? result.changes?.keep() : result.changes?.leave());
-  if (result.tellsLoss) await world.sandboxes.told(key, result.tellsLoss);
+  if (result.tellsLoss) await world.sandboxes.told(hand, key.thread, result.tellsLoss);
   const durationMs = Date.parse(world.stamp.now()) - began;
   world.journal.line('tool call', {
     session: input.session,
@@ -122,16 +123,17 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
  */
 async function sendTo(
   { sandboxes, stamp }: ExecuteWorld,
-  { session, call, sandbox }: ExecuteInput,
+  { call, sandbox, ...input }: ExecuteInput,
   record: SandboxRecord | null,
 ): Promise<SentMark | null> {
+  const hand = handOfCall({ ...input, call });
   const now = stamp.now();
   const isVouchedFor = record !== null && record.generation === sandbox?.generation;
   const isUsable = record?.status === 'ready' && (isVouchedFor || isAlive(record, now));
   if (isUsable || (record?.status === 'failed' && isVouchedFor)) {
-    return sandboxes.send(session, call.id, record.generation, now);
+    return sandboxes.send(hand, call.id, record.generation, now);
   }
-  const sentTo = await sandboxes.sentTo(session, call.id);
+  const sentTo = await sandboxes.sentTo(hand, call.id);
   return sentTo === null ? null : { record, sentTo, again: true };
 }
 
@@ -170,7 +172,8 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallT
   if (record?.generation !== sentTo || record.status !== 'ready') return LOST;
   const key: LogKey = { session: input.session, thread: input.thread };
   const cutOff = new AbortController();
-  const recipient = { key, ...sending.states, sandbox: record };
+  const hand = handOfCall(input);
+  const recipient = { key, hand, ...sending.states, sandbox: record };
   const response = await whileItStands(world, key, {
     stands: isOpen(input.call.id),
     work: reach(world, recipient, { ...sending, signal: cutOff.signal }),
@@ -180,7 +183,7 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallT
     },
   });
   if (response === null) {
-    await world.sandboxes.lost(input.session, record.generation);
+    await world.sandboxes.lost(hand, record.generation);
     return LOST;
   }
   const output = [response.output.slice(0, MAX_OUTPUT_CHARS), ...response.notes].join('\n');
@@ -307,7 +310,7 @@ async function withContents(
       // A sandbox whose disk or server fails in the same way each time must not hold up the call for ever.
       return { request: isLast ? noting(without, [NOT_PUT]) : request };
     case 'given up':
-      await world.sandboxes.lost(recipient.key.session, recipient.sandbox.generation);
+      await world.sandboxes.lost(recipient.hand, recipient.sandbox.generation);
       return { refusal: given.text };
     default:
       return given satisfies never;

@@ -4,7 +4,7 @@
  * and still runs, because only a sandbox in which something waits does.
  */
 import type { HarvestInput, TurnHarvestInput } from '#contract/run.ts';
-import { primaryThread } from '#contract/ids.ts';
+import { mainHand, primaryThread } from '#contract/ids.ts';
 import { storeChanges } from '#core/hands/changes.ts';
 import type { ContentsWorld, Recipient } from '#core/hands/content-source.ts';
 import type { Ports } from '#core/ports/ports.ts';
@@ -15,11 +15,11 @@ type HarvestWorld = ContentsWorld & Pick<Ports, 'sandboxes' | 'stamp'>;
 /** Each takes as much as one call may hand out. */
 const MOST_ROUNDS = 10;
 
-export async function harvestIdle(world: HarvestWorld, { session, harvest: generation }: HarvestInput): Promise<void> {
-  const key = { session, thread: primaryThread(session) };
-  const [head, sandbox] = await Promise.all([world.log.head(key), world.sandboxes.find(session)]);
+export async function harvestIdle(world: HarvestWorld, { hand, harvest: generation }: HarvestInput): Promise<void> {
+  const key = { session: hand.session, thread: primaryThread(hand.session) };
+  const [head, sandbox] = await Promise.all([world.log.head(key), world.sandboxes.find(hand)]);
   if (head === null || sandbox?.status !== 'ready' || sandbox.generation !== generation) return;
-  const recipient = { key, state: head.state, session: head.state, sandbox };
+  const recipient = { key, hand, state: head.state, session: head.state, sandbox };
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
     const waiting = await world.sandboxClient.changes(sandbox);
     // A call is running or has just ended: it takes over what it changed.
@@ -34,10 +34,12 @@ export async function harvestIdle(world: HarvestWorld, { session, harvest: gener
 /** The next turn ends then. A sandbox that is gone, or does not answer, has nothing to hand out. */
 export async function harvestTurn(world: HarvestWorld, { session, thread, since }: TurnHarvestInput): Promise<void> {
   const key = { session, thread };
-  const [head, sandbox] = await Promise.all([world.log.head(key), world.sandboxes.find(session)]);
+  const hand = mainHand(session);
+  const [head, sandbox] = await Promise.all([world.log.head(key), world.sandboxes.find(hand)]);
   if (head?.state.ending?.position !== since || head.state.ending.isHarvested) return;
   const isThere = sandbox?.status === 'ready';
-  const programsLive = isThere && (await takeOver(world, { key, state: head.state, session: head.state, sandbox }));
+  const programsLive =
+    isThere && (await takeOver(world, { key, hand, state: head.state, session: head.state, sandbox }));
   await change(world, key, head, { do: 'harvested', since, programsLive });
 }
 

@@ -26,7 +26,7 @@ interface Target {
 
 export function memoryTaker(world: ContentsWorld, recipient: Recipient): ChangeTaker {
   let stores: Promise<readonly MemoryStoreResource[]> | undefined;
-  const by = { type: 'session_actor', session_id: recipient.key.session } as const;
+  const by = { type: 'session_actor', session_id: recipient.hand.session } as const;
 
   return {
     takes: (path) => path.startsWith(`${MEMORY_DIR}/`),
@@ -50,8 +50,8 @@ export function memoryTaker(world: ContentsWorld, recipient: Recipient): ChangeT
   };
 }
 
-async function storesOf({ contents }: ContentsWorld, { key }: Recipient): Promise<readonly MemoryStoreResource[]> {
-  const found = await contents.find(key.session);
+async function storesOf({ contents }: ContentsWorld, { hand }: Recipient): Promise<readonly MemoryStoreResource[]> {
+  const found = await contents.find(hand.session);
   return (found?.resources ?? []).filter((one) => one.type === 'memory_store');
 }
 

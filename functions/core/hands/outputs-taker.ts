@@ -12,7 +12,7 @@ import type { Content } from '#core/ports/sandboxes.ts';
 type Written = ContentChange & { readonly sha256: string };
 
 export function outputsTaker(world: ContentsWorld, recipient: Recipient): ChangeTaker {
-  const { session } = recipient.key;
+  const { session } = recipient.hand;
   return {
     takes: (path) => path.startsWith(`${OUTPUTS_DIR}/`),
     async take({ sha256, ...change }, content) {
@@ -54,7 +54,7 @@ interface Storing {
  */
 async function store(
   world: ContentsWorld,
-  { key: { session }, state: { workspace } }: Recipient,
+  { hand: { session }, state: { workspace } }: Recipient,
   { written: { path, sha256 }, content, version }: Storing,
 ): Promise<void> {
   const digest = world.sha256(JSON.stringify([session, path, version, sha256]));

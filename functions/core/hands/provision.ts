@@ -1,10 +1,10 @@
 /**
- * Makes sure that a session has a sandbox. A generation is reserved by one conditional write, and its task is started
- * under a name made of session and generation, so a second provisioner finds the first one's work. One provisioner
+ * Makes sure that a hand has a sandbox. A generation is reserved by one conditional write, and its task is started
+ * under a name made of hand and generation, so a second provisioner finds the first one's work. One provisioner
  * watches a start and asks ECS; the others wait for what it writes into the record.
  */
-import type { ProvisionInput, Provisioned } from '#contract/run.ts';
-import type { Instant, SessionId } from '#contract/ids.ts';
+import { handOfCall, type ProvisionInput, type Provisioned } from '#contract/run.ts';
+import type { HandKey, Instant } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import {
   archiveOf,
@@ -40,8 +40,8 @@ const STALE_MS = 60_000;
 const PATIENCE_MS = 840_000;
 
 interface Provisioning {
-  readonly session: SessionId;
-  /** Names this invocation among the provisioners of the session. */
+  readonly hand: HandKey;
+  /** Names this invocation among the provisioners of the hand. */
   readonly watcher: string;
   readonly began: Instant;
   readonly deadline: number;
@@ -52,18 +52,19 @@ interface Starting extends Provisioning {
   readonly record: StartingSandbox;
 }
 
-export async function provision(world: ProvisionWorld, { session }: ProvisionInput): Promise<Provisioned> {
+export async function provision(world: ProvisionWorld, input: ProvisionInput): Promise<Provisioned> {
+  const hand = handOfCall(input);
   const began = world.stamp.now();
   const deadline = Date.parse(began) + PATIENCE_MS;
-  const provisioning = { session, watcher: world.newToken(), began, deadline };
-  let record = await world.sandboxes.find(session);
+  const provisioning = { hand, watcher: world.newToken(), began, deadline };
+  let record = await world.sandboxes.find(hand);
   while (Date.parse(world.stamp.now()) <= deadline) {
     const next = await advance(world, provisioning, record);
     // `execute` tells a failure: its text must not become data of the state machine.
     if (next.status === 'ready' || isFailed(next, began)) return { generation: next.generation };
     record = next;
   }
-  throw new Fault('sandbox_not_ready', `no sandbox for session ${session} after ${PATIENCE_MS} ms`);
+  throw new Fault('sandbox_not_ready', `no sandbox for session ${hand.session} after ${PATIENCE_MS} ms`);
 }
 
 /** A failure that came while this provisioner waited is told to its call, too; an earlier one may be tried again. */
@@ -94,7 +95,7 @@ async function advance(
       const { status } = await world.tasks.status(record.task);
       // A call finds out what ECS has no time to say.
       if (status === 'running' || status === 'busy') return record;
-      await world.sandboxes.lost(provisioning.session, record.generation);
+      await world.sandboxes.lost(provisioning.hand, record.generation);
       return { ...record, status: 'lost' };
     }
     default:
@@ -110,17 +111,17 @@ interface Reservation {
 
 async function reserve(
   world: ProvisionWorld,
-  { session, watcher }: Provisioning,
+  { hand, watcher }: Provisioning,
   { previous, attempt }: Reservation,
 ): Promise<SandboxRecord> {
   const archive = archiveOf(world, previous?.packages ?? null);
   const at = world.stamp.now();
-  const record = await world.sandboxes.reserve(session, previous?.generation ?? 0, {
+  const record = await world.sandboxes.reserve(hand, previous?.generation ?? 0, {
     ...{ token: world.newToken(), archive, at },
     ...(attempt ?? { attempt: 1, since: at, notBefore: at }),
     ...{ watcher, watchedUntil: later(at, WATCH_MS) },
   });
-  if (record === null) throw new Fault('session_gone', `session ${session} was deleted`);
+  if (record === null) throw new Fault('session_gone', `session ${hand.session} was deleted`);
   return record;
 }
 
@@ -131,28 +132,28 @@ export function isStale({ watchedUntil }: Pick<SandboxStart, 'watchedUntil'>, no
 
 /** Watches a start that has no watcher, and else waits for its watcher. */
 async function goOn(world: ProvisionWorld, starting: Starting): Promise<SandboxRecord> {
-  const { session, record, watcher } = starting;
+  const { hand, record, watcher } = starting;
   const now = world.stamp.now();
   if (record.watcher === watcher) return start(watching(world, starting), starting);
   if (isStale(record, now)) return reserve(world, starting, { previous: record });
   if (record.watchedUntil < now) {
     const watch = { watcher, at: now, until: later(now, WATCH_MS) };
-    return world.sandboxes.watch(session, record.generation, watch);
+    return world.sandboxes.watch(hand, record.generation, watch);
   }
   await world.pause(WAIT_MS);
-  return (await world.sandboxes.find(session)) ?? record;
+  return (await world.sandboxes.find(hand)) ?? record;
 }
 
 /** The same world, in which each pause also extends the watch. */
-function watching(world: ProvisionWorld, { session, record, watcher }: Starting): ProvisionWorld {
+function watching(world: ProvisionWorld, { hand, record, watcher }: Starting): ProvisionWorld {
   let { watchedUntil } = record;
   async function keepWatch(): Promise<void> {
     const at = world.stamp.now();
     if (watchedUntil > later(at, WATCH_MS / 2)) return;
     const until = later(at, WATCH_MS);
-    const held = await world.sandboxes.watch(session, record.generation, { watcher, at, until });
+    const held = await world.sandboxes.watch(hand, record.generation, { watcher, at, until });
     const isHeld = held.status === 'starting' && held.watcher === watcher && held.generation === record.generation;
-    if (!isHeld) throw new Fault('sandbox_not_ready', `another process starts the sandbox of ${session}`);
+    if (!isHeld) throw new Fault('sandbox_not_ready', `another process starts the sandbox of ${hand.session}`);
     ({ watchedUntil } = held);
   }
   return {
@@ -167,14 +168,14 @@ function watching(world: ProvisionWorld, { session, record, watcher }: Starting)
 }
 
 async function start(world: ProvisionWorld, starting: Starting): Promise<SandboxRecord> {
-  const { session, record } = starting;
+  const { hand, record } = starting;
   await world.pause(Date.parse(record.notBefore) - Date.parse(world.stamp.now()));
   const asked = world.stamp.now();
   const packages = await packagesOf(world, starting);
   if (packages.status === 'refused') return tryAgain(world, starting, { asked, reason: packages.reason });
   if (packages.status === 'failed') {
     const retryAt = later(packages.at, FAILURE_LASTS_MS);
-    return world.sandboxes.failed(session, record.generation, { reason: explainFailure(packages.failure), retryAt });
+    return world.sandboxes.failed(hand, record.generation, { reason: explainFailure(packages.failure), retryAt });
   }
   return startTask(world, starting);
 }
@@ -192,10 +193,10 @@ async function packagesOf(world: ProvisionWorld, { record, deadline }: Starting)
 }
 
 async function startTask(world: ProvisionWorld, starting: Starting): Promise<SandboxRecord> {
-  const { session, record } = starting;
+  const { hand, record } = starting;
   const { generation, token, archive } = record;
   const asked = world.stamp.now();
-  const run = await world.tasks.run(session, generation, { tokenSha256: world.sha256(token), archive });
+  const run = await world.tasks.run(hand, generation, { tokenSha256: world.sha256(token), archive });
   if (run.status === 'refused') return tryAgain(world, starting, { asked, reason: run.reason });
   const { task } = run;
   const look = () => world.tasks.status(task);
@@ -206,7 +207,7 @@ async function startTask(world: ProvisionWorld, starting: Starting): Promise<San
     return tryAgain(world, starting, { asked, reason: up?.status === 'stopped' ? up.reason : 'it did not come up' });
   }
   const at = world.stamp.now();
-  const now = await world.sandboxes.ready(session, generation, { task, address: up.address, at });
+  const now = await world.sandboxes.ready(hand, generation, { task, address: up.address, at });
   // The session was deleted meanwhile, or the start was given up.
   if (now.status !== 'ready' || now.task !== task) await world.tasks.stop(task);
   return now;
@@ -221,11 +222,11 @@ interface FailedAttempt {
 
 /** Reserves the next attempt, or gives up. */
 async function tryAgain(world: ProvisionWorld, starting: Starting, failed: FailedAttempt): Promise<SandboxRecord> {
-  const { session, record } = starting;
+  const { hand, record } = starting;
   const { attempt, generation } = record;
   // Before its first attempt a session may wait for packages.
   const since = attempt === 1 ? failed.asked : record.since;
-  world.journal.line('sandbox start', { session, generation, attempt, outcome: 'failed', reason: failed.reason });
+  world.journal.line('sandbox start', { ...hand, generation, attempt, outcome: 'failed', reason: failed.reason });
   const now = world.stamp.now();
   const pauseMs = PAUSES_MS[attempt - 1];
   const next = pauseMs === undefined ? null : later(now, pauseMs);
@@ -235,7 +236,7 @@ async function tryAgain(world: ProvisionWorld, starting: Starting, failed: Faile
   }
   const seconds = Math.ceil((Date.parse(now) - Date.parse(since)) / 1000);
   const reason = notStarted(attempt, seconds);
-  return world.sandboxes.failed(session, generation, { reason, retryAt: later(now, 1) });
+  return world.sandboxes.failed(hand, generation, { reason, retryAt: later(now, 1) });
 }
 
 /** The text that the model reads. */

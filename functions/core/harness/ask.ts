@@ -1,7 +1,7 @@
 /** The model request for an answer. */
 import { eventIn } from '#contract/entries.ts';
 import { SANDBOX_TOOLS } from '#contract/hands.ts';
-import type { EventId } from '#contract/ids.ts';
+import { mainHand, type EventId } from '#contract/ids.ts';
 import { buildRequest } from '#core/harness/context.ts';
 import { leaveOut } from '#core/harness/culprit.ts';
 import { delegationsOf } from '#core/harness/delegations.ts';
@@ -41,7 +41,8 @@ function answering(world: TurnWorld, key: LogKey, before: Slice): Purpose {
       onText: preview.onText,
       onToolStart: (name) => {
         // Provisioning begins early; the run's own Provision step repeats it and reports what fails.
-        if (SANDBOX_TOOLS.some((tool) => tool === name)) warming ??= world.warming.warm(key).catch(() => undefined);
+        if (SANDBOX_TOOLS.some((tool) => tool === name))
+          warming ??= world.warming.warm(key, mainHand(key.session)).catch(() => undefined);
       },
     },
     build: ({ entries }) => buildRequest(entries),

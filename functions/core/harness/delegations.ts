@@ -13,14 +13,12 @@ import type { LogKey, ThreadDetails } from '#core/ports/session-log.ts';
 import { explain } from '#core/requests/explain.ts';
 import type { Delegation, Delegations } from '#core/session/commands.ts';
 import { callsIn, isComplete } from '#core/session/decide-answer.ts';
+import { LISTED_THREADS } from '#core/session/delegate.ts';
 import { DELEGATION_INPUTS, type DelegationTool } from '#core/tools/delegation-tools.ts';
 import { rosterOf } from '#core/tools/roster.ts';
 import type { ToolRules } from '#core/tools/tool-definitions.ts';
 
 type DelegationPorts = Pick<Ports, 'log' | 'stamp' | 'threads'>;
-
-/** Threads that a list tells of, the newest ones. */
-const LISTED_THREADS = 50;
 
 export async function delegationsOf(
   world: DelegationPorts,
@@ -34,31 +32,41 @@ export async function delegationsOf(
       ? [{ written, tool: rule.tool, input: block['input'] }]
       : [];
   });
+  // Threads that begin at one instant are listed by their ids: these are in the order of the calls.
+  const threads = calls.map(() => newThread(world)).toSorted();
   const found = await Promise.all(
-    calls.map(
-      async ({ written, tool, input }) => [written, await delegationOf(world, key, slice, { tool, input })] as const,
-    ),
+    calls.map(async ({ written, ...call }, index) => {
+      const thread = threads[index] ?? newThread(world);
+      return [written, await delegationOf(world, key, slice, { ...call, thread })] as const;
+    }),
   );
   return new Map(found);
+}
+
+interface DelegatingCall {
+  readonly tool: DelegationTool;
+  readonly input: unknown;
+  /** The thread that the call begins, if it begins one. */
+  readonly thread: ThreadId;
 }
 
 async function delegationOf(
   world: DelegationPorts,
   key: LogKey,
   { entries, head }: Slice,
-  { tool, input }: { readonly tool: DelegationTool; readonly input: unknown },
+  { tool, input, thread: begun }: DelegatingCall,
 ): Promise<Delegation> {
   const agent = agentOf(entries);
   const begin = (name: string, of: Pick<Begin, 'agent' | 'shown' | 'text'>): Delegation => ({
     do: 'begin',
-    thread: newThread(world),
+    thread: begun,
     name,
     guide: guideFor(entries, agent, of.agent),
     ...of,
   });
   switch (tool) {
     case 'list_agents':
-      return told(await listed(world, key, { agent, state: head.state }));
+      return listed(world, key, { agent, state: head.state });
     case 'send_to_agent': {
       const parsed = DELEGATION_INPUTS.send_to_agent.safeParse(input);
       if (!parsed.success) return wrong(explain(parsed.error, 'input'));
@@ -141,7 +149,7 @@ async function listed(
   { threads }: Pick<Ports, 'threads'>,
   { session }: LogKey,
   { agent, state: { workspace } }: { readonly agent: SessionAgent; readonly state: SessionState },
-): Promise<string> {
+): Promise<Delegation> {
   const { agents, inlineAgents } = rosterOf(agent);
   const { rows } = await threads.list({
     workspace,
@@ -161,13 +169,13 @@ async function listed(
       ({ name, description }) => `- ${JSON.stringify(name)}${description === null ? '' : `: ${description}`}`,
     ),
     ...(inlineAgents ? ['- any other, which you define with start_new_agent'] : []),
-    '',
-    rows.length === 0 ? 'No thread has begun yet.' : 'Threads, the newest first:',
-    ...rows.map(
-      ({ item: { details, status } }) => `- ${details.id}: ${JSON.stringify(nameOf(details.agent))}, ${status}`,
-    ),
   ];
-  return lines.join('\n');
+  const known = rows.map(({ item: { details, status } }) => ({
+    thread: details.id,
+    name: nameOf(details.agent),
+    status,
+  }));
+  return { do: 'list', agents: lines.join('\n'), threads: known };
 }
 
 async function report({ log }: Pick<Ports, 'log'>, key: LogKey): Promise<Delegation> {

@@ -9,28 +9,27 @@ import type {
   ExecuteResponse,
   Manifest,
 } from '#contract/hands.ts';
-import type { EventId, Instant, SessionId } from '#contract/ids.ts';
+import type { EventId, HandKey, Instant, SessionId, ThreadId } from '#contract/ids.ts';
 import type { PackageFailure, PackageList, PackageOrder } from '#contract/packages.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 
-/** Starts provisioning a session's sandbox without waiting for it; the run's own Provision step repeats it. */
+/** Starts provisioning the sandbox of a thread's hand without waiting for it; the run's own Provision step repeats it. */
 export interface Warming {
-  warm(key: LogKey): Promise<void>;
+  warm(key: LogKey, hand: HandKey): Promise<void>;
 }
 
 /** Has what an idle sandbox still holds taken over, without waiting for it: the next sweep repeats it. */
 export interface Harvesting {
-  harvest(session: SessionId, generation: number): Promise<void>;
+  harvest(hand: HandKey, generation: number): Promise<void>;
 }
 
-/** Ends a session's sandbox, if it has one, before it answers. Idempotent. Throws `Fault` `sandbox_not_released`. */
+/** Ends the sandboxes of a session's hands, if it has any, before it answers. Idempotent. Throws `Fault` `sandbox_not_released`. */
 export interface Releasing {
   release(session: SessionId): Promise<void>;
 }
 
 /**
- * The record of a session's sandbox. `generation` counts the sandboxes of the session from 1; a lost one is never used
- * again. `token` is what callers present; the task holds only its hash. `packages` is the session's for good: it was
+ * The record of a hand. `generation` counts the sandboxes of the hand from 1; a lost one is never used again. `token` is what callers present; the task holds only its hash. `packages` is the session's for good: it was
  * taken from the environment when the session was created. `archive` is where this generation gets them from.
  */
 export type SandboxRecord =
@@ -69,6 +68,11 @@ export interface SandboxStart {
   readonly watchedUntil: Instant;
 }
 
+export interface HandRecord {
+  readonly hand: HandKey;
+  readonly record: SandboxRecord;
+}
+
 export interface SentMark {
   readonly record: SandboxRecord | null;
   readonly sentTo: number;
@@ -77,36 +81,38 @@ export interface SentMark {
 
 /** Every write is conditional on the generation, so that of two writers one wins and the other sees the winner's record. */
 export interface SandboxRecords {
-  find(session: SessionId): Promise<SandboxRecord | null>;
+  find(hand: HandKey): Promise<SandboxRecord | null>;
+  /** All hands of a session that have a record. */
+  ofSession(session: SessionId): Promise<readonly HandRecord[]>;
   /** Reserves the generation after `previous` (0: the first), unless another provisioner has. Null: the session is gone. */
   reserve(
-    session: SessionId,
+    hand: HandKey,
     previous: number,
     start: SandboxStart & { token: string; archive: string | null; at: Instant },
   ): Promise<SandboxRecord | null>;
   /** Takes over a start that no other provisioner watches at `at`, or goes on watching it. */
   watch(
-    session: SessionId,
+    hand: HandKey,
     generation: number,
     watch: { watcher: string; at: Instant; until: Instant },
   ): Promise<SandboxRecord>;
   ready(
-    session: SessionId,
+    hand: HandKey,
     generation: number,
     place: { task: string; address: string; at: Instant },
   ): Promise<SandboxRecord>;
-  lost(session: SessionId, generation: number): Promise<void>;
+  lost(hand: HandKey, generation: number): Promise<void>;
   /** A result of this generation told a thread that the earlier sandbox is gone. */
-  told(key: LogKey, generation: number): Promise<void>;
+  told(hand: HandKey, thread: ThreadId, generation: number): Promise<void>;
   /** Marks a starting generation as failed. */
-  failed(session: SessionId, generation: number, why: { reason: string; retryAt: Instant }): Promise<SandboxRecord>;
+  failed(hand: HandKey, generation: number, why: { reason: string; retryAt: Instant }): Promise<SandboxRecord>;
   /**
    * Marks that a call is about to be sent to a generation and reads the record, in one round trip. `sentTo` is the
    * generation of the first mark: a call is never sent to another one. `again` tells that this is not the first.
    */
-  send(session: SessionId, call: EventId, generation: number, at: Instant): Promise<SentMark>;
+  send(hand: HandKey, call: EventId, generation: number, at: Instant): Promise<SentMark>;
   /** The generation that a call was marked with; null when it was not. */
-  sentTo(session: SessionId, call: EventId): Promise<number | null>;
+  sentTo(hand: HandKey, call: EventId): Promise<number | null>;
 }
 
 export type TaskStatus =
@@ -123,10 +129,10 @@ export type TaskRun =
   | { readonly status: 'started'; readonly task: string }
   | { readonly status: 'refused'; readonly reason: string };
 
-/** Runs sandbox tasks. `run` is idempotent by session and generation. `status` throws `Fault` `sandbox_not_ready`. */
+/** Runs sandbox tasks. `run` is idempotent by hand and generation. `status` throws `Fault` `sandbox_not_ready`. */
 export interface Tasks {
   run(
-    session: SessionId,
+    hand: HandKey,
     generation: number,
     start: { readonly tokenSha256: string; readonly archive: string | null },
   ): Promise<TaskRun>;

@@ -1,7 +1,7 @@
 /** The commands that a session takes, and the two kinds of decisions on them. */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { ToolContent } from '#contract/content.ts';
-import type { Entry, Guides, HeldFiles, QueuedEntry } from '#contract/entries.ts';
+import type { Entry, Guides, HeldFiles, QueuedEntry, SessionState } from '#contract/entries.ts';
 import type { EventInput, OutcomeDefinition, TurnErrorType } from '#contract/events.ts';
 import type { EventId, Position, ThreadId } from '#contract/ids.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
@@ -161,10 +161,16 @@ export type Delegation =
     }
   /** The message goes to a thread of the session. */
   | { readonly do: 'follow up'; readonly thread: ThreadId; readonly text: string }
+  /** The agents, and the threads before this answer, the newest first. */
+  | { readonly do: 'list'; readonly agents: string; readonly threads: readonly ListedThread[] }
   /** The agent wants to go on only when the next report has come. */
   | { readonly do: 'wait' }
-  /** Known without any change of the session: a list, or what is wrong with the call. */
+  /** Known without any change of the session: a report, or what is wrong with the call. */
   | { readonly do: 'tell'; readonly text: string; readonly isError: boolean };
+
+interface ListedThread extends Pick<SessionState, 'thread' | 'status'> {
+  readonly name: string;
+}
 
 /** By the key of each call (`decide-answer.ts`). */
 export type Delegations = ReadonlyMap<string, Delegation>;
@@ -228,6 +234,8 @@ export function refusedRequest(
 /** Entries to append, and the head that they lead to. No entries: nothing is left to do, or another process does it. */
 export interface Decided {
   readonly status: 'decided';
+  /** The head that it was decided on. */
+  readonly from: Head;
   readonly entries: readonly Entry[];
   readonly head: Head;
   /** What changes in other threads of the session with it; each thread once. */
@@ -249,12 +257,12 @@ export type OtherHeads = ReadonlyMap<ThreadId, Head>;
 export const NO_OTHERS: OtherHeads = new Map();
 
 export function decided(from: Head, entries: readonly Entry[] = []): Decided {
-  return { status: 'decided', entries, head: entries.length === 0 ? from : fold(from, entries), beside: [] };
+  return { status: 'decided', from, entries, head: entries.length === 0 ? from : fold(from, entries), beside: [] };
 }
 
 /** The same decision with further entries, which were decided on the head that it leads to. */
-export function extended({ entries, head, beside }: Decided, more: readonly Entry[]): Decided {
-  return { ...decided(head, more), entries: [...entries, ...more], beside };
+export function extended({ from, entries, head, beside }: Decided, more: readonly Entry[]): Decided {
+  return { ...decided(head, more), from, entries: [...entries, ...more], beside };
 }
 
 export type Decision = Decided | Refusal;

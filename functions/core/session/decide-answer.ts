@@ -64,18 +64,18 @@ export function decideAnswer(head: Head, command: Answer, { stamp, others }: Del
 
 const UNKNOWN: Delegation = { do: 'tell', text: 'This call could not be read.', isError: true };
 
-/** The threads begin before the agent waits for one of them. */
+/** The threads begin before the agent lists them, or waits for one of them. */
 function delegatingCalls(calls: readonly ToolCall[], { delegations }: Answer): readonly DelegatingCall[] {
   const delegating = calls.flatMap(({ id, key, rule, denial }): readonly DelegatingCall[] => {
     if (rule?.kind !== 'delegation') return [];
     const delegation = denial === null ? delegations?.get(key) : ({ do: 'tell', text: denial, isError: true } as const);
     return [{ id, delegation: delegation ?? UNKNOWN }];
   });
-  return delegating.toSorted((one, other) => Number(isWait(one)) - Number(isWait(other)));
+  return delegating.toSorted((one, other) => Number(readsThreads(one)) - Number(readsThreads(other)));
 }
 
-function isWait({ delegation }: DelegatingCall): boolean {
-  return delegation.do === 'wait';
+function readsThreads({ delegation }: DelegatingCall): boolean {
+  return delegation.do === 'list' || delegation.do === 'wait';
 }
 
 /** Stop reasons of answers that the model has to continue; after the second one when there is room again. */

@@ -14,6 +14,7 @@ import {
   sessionRescheduled,
   take,
   threadOf,
+  threadTerminated,
 } from '#core/session/entries.ts';
 import { NO_MODEL_USAGE } from '#core/session/usage.ts';
 import { hasInput, isActive } from '#core/session/waiting.ts';
@@ -96,30 +97,39 @@ function untaken({ queued }: SessionState, taken: readonly QueuedEntry[]): Sessi
   return queued.filter(({ id }) => !taken.some(({ event: message }) => message.id === id));
 }
 
-const GIVING_UP: Readonly<Record<GivingUp, { readonly type: TurnErrorType; readonly message: string }>> = {
+/** `endsThread`: a child thread ends with the turn. */
+const GIVING_UP: Readonly<
+  Record<GivingUp, { readonly type: TurnErrorType; readonly message: string; readonly endsThread: boolean }>
+> = {
   attempts: {
     type: 'model_request_failed_error',
     message: 'the model request did not complete in any of its attempts',
+    endsThread: false,
   },
   rounds: {
     type: 'tool_use_limit_reached_error',
     message: 'the agent used tools too many times in one turn',
+    endsThread: true,
   },
   compactions: {
     type: 'compaction_limit_reached_error',
     message: 'the context was summarised several times in a row and is full again',
+    endsThread: true,
   },
 };
 
 export function decideGiveUp(head: Head, command: CommandTo<'give up'>, stamp: Stamp): Decision {
   const { state } = head;
   if (!isActive(state)) return decided(head);
-  return decided(head, [
+  const { endsThread, ...error } = GIVING_UP[command.cause];
+  const given = decided(head, [
     ...closeRequest(state, stamp),
-    failure(stamp, GIVING_UP[command.cause], 'exhausted'),
+    failure(stamp, error, 'exhausted'),
     ...take(command.taken, stamp),
     ...goIdle(state, { type: 'retries_exhausted' }, stamp),
   ]);
+  const ends = endsThread && state.parent !== undefined && given.head.state.status !== 'terminated';
+  return ends ? extended(given, [threadTerminated(given.head.state, stamp)]) : given;
 }
 
 function reschedule(state: SessionState, stamp: Stamp): readonly Entry[] {

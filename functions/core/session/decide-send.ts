@@ -20,16 +20,8 @@ import {
   type Refusal,
 } from '#core/session/commands.ts';
 import { acceptDefinition } from '#core/session/decide-outcome.ts';
-import {
-  afterWaiting,
-  closeRequest,
-  event,
-  goIdle,
-  leaveOutcome,
-  resultOf,
-  sessionIdle,
-} from '#core/session/entries.ts';
-import { endChildren, withChild } from '#core/session/tell.ts';
+import { closeRequest, event, goIdle, leaveOutcome, resultOf, sessionIdle } from '#core/session/entries.ts';
+import { endChildren, settled, withChild } from '#core/session/tell.ts';
 import { awaitedCalls, isActive, isAtWork } from '#core/session/waiting.ts';
 
 type InputOf<Type extends EventInput['type']> = Extract<EventInput, { type: Type }>;
@@ -56,7 +48,7 @@ export function decideSend(
     if (next.status === 'refused') return next;
     accepted = next;
   }
-  return extended(accepted, afterWaiting(head.state, accepted.head.state, stamp));
+  return settled(accepted, stamp);
 }
 
 /** The events before one are accepted; `field` names it in refusals. */
@@ -87,7 +79,7 @@ function accept(accepting: Accepting, input: EventInput): Decision {
   }
   const taken = acceptOwn({ ...accepting, before: decided(after) }, input);
   if (taken.status === 'refused') return taken;
-  const { entries, head } = extended(taken, afterWaiting(after.state, taken.head.state, stamp));
+  const { entries, head } = taken;
   return withChild(before, { thread: child, after, entries, head }, stamp);
 }
 

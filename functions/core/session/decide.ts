@@ -21,7 +21,7 @@ import {
   mcpTrouble,
   requiresAction,
   resultOf,
-  threadOf,
+  threadTerminated,
 } from '#core/session/entries.ts';
 import { decideAnswer } from '#core/session/decide-answer.ts';
 import { decideDecline, decideListed, decideResume, decideSuspend } from '#core/session/decide-mcp.ts';
@@ -187,7 +187,6 @@ function decideArchive(
     return { status: 'refused', message: `the ${isChild ? 'thread' : 'session'} is running: wait until it is idle` };
   }
   if (state.status === 'terminated') return decided(head);
-  const now = stamp.now();
   const alone = endChildren(
     decided(head),
     (thread) => others.get(thread) ?? null,
@@ -196,7 +195,7 @@ function decideArchive(
   );
   return extended(alone, [
     ...leaveOutcome(state.outcome, 'end_turn', stamp),
-    event({ id: stamp.eventId(), type: 'session.thread_status_terminated', processed_at: now, ...threadOf(state) }),
-    ...(isChild ? [] : [event({ id: stamp.eventId(), type: 'session.status_terminated', processed_at: now })]),
+    threadTerminated(state, stamp),
+    ...(isChild ? [] : [event({ id: stamp.eventId(), type: 'session.status_terminated', processed_at: stamp.now() })]),
   ]);
 }

@@ -1,6 +1,6 @@
 /** Calls with which an agent delegates: they begin threads, or go on with them, in the append of the answer that made them. */
 import { ADVISOR_NAME } from '#contract/multiagent.ts';
-import type { Entry, SessionState } from '#contract/entries.ts';
+import type { BusyThread, Entry, SessionState } from '#contract/entries.ts';
 import type { ThreadMessage } from '#contract/events.ts';
 import type { EventId, ThreadId } from '#contract/ids.ts';
 import type { Head } from '#core/ports/session-log.ts';
@@ -11,8 +11,13 @@ import { fold } from '#core/session/evolve.ts';
 import { withChild } from '#core/session/tell.ts';
 import { isActive } from '#core/session/waiting.ts';
 
-/** Child threads of a session that are busy at once. An append tells of no more logs than these and the primary thread's. */
+/** Child threads of a session that are busy at once, without advisors. */
 const MAX_BUSY_THREADS = 25;
+/** Questions that wait for the advisor at once: an append tells of no more logs than of all these threads and the primary one. */
+const MAX_QUESTIONS = 5;
+
+/** Threads that a list tells of, the newest ones. */
+export const LISTED_THREADS = 50;
 
 export interface DelegatingCall {
   readonly id: EventId;
@@ -25,15 +30,17 @@ export interface Delegating {
 }
 
 export function delegate(said: Decided, { id, delegation }: DelegatingCall, to: Delegating): Decided {
-  const { busy = [] } = said.head.state.team ?? {};
   switch (delegation.do) {
-    case 'begin':
-      if (busy.length >= MAX_BUSY_THREADS) return answer(said, id, TOO_MANY, to);
-      return begin(said, id, delegation, to);
+    case 'begin': {
+      const full = fullFor(delegation.name, said.head.state);
+      return full === null ? begin(said, id, delegation, to) : answer(said, id, full, to);
+    }
     case 'follow up':
       return followUp(said, id, delegation, to);
+    case 'list':
+      return answer(said, id, { text: listed(said, delegation), isError: false }, to);
     case 'wait':
-      return answer(said, id, busy.length === 0 ? NONE_AT_WORK : WAITING, to);
+      return answer(said, id, busyOf(said.head.state).length === 0 ? NONE_AT_WORK : WAITING, to);
     case 'tell':
       return answer(said, id, delegation, to);
     default:
@@ -50,8 +57,37 @@ const TOO_MANY: Told = {
   text: `${MAX_BUSY_THREADS} agents are at work, which is the most at once. Wait for a report, then try again.`,
   isError: true,
 };
+const TOO_MANY_QUESTIONS: Told = {
+  text: `${MAX_QUESTIONS} questions wait for the advisor, which is the most at once. Wait for an answer, then ask again.`,
+  isError: true,
+};
 const NONE_AT_WORK: Told = { text: 'No agent is at work, so no report will come.', isError: true };
 const WAITING: Told = { text: 'Reports come as messages.', isError: false };
+
+function busyOf({ team }: SessionState): readonly BusyThread[] {
+  return team?.busy ?? [];
+}
+
+/** The answer to the model when no more threads of this kind fit beside the busy ones. Advisors take no place of an agent. */
+function fullFor(name: string, state: SessionState): Told | null {
+  const isOfAdvisor = name === ADVISOR_NAME;
+  const alike = busyOf(state).filter(({ isAdvisor = false }) => isAdvisor === isOfAdvisor).length;
+  if (isOfAdvisor) return alike < MAX_QUESTIONS ? null : TOO_MANY_QUESTIONS;
+  return alike < MAX_BUSY_THREADS ? null : TOO_MANY;
+}
+
+/** With the threads that this answer begins, and the statuses that it leads to. */
+function listed({ head, beside }: Decided, { agents, threads }: Extract<Delegation, { do: 'list' }>): string {
+  const begun = beside.flatMap(({ thread, after, head: { state } }) =>
+    after === null ? [{ thread, name: state.agentName, status: state.status }] : [],
+  );
+  const busy = new Map(busyOf(head.state).map(({ thread, status }) => [thread, status]));
+  const lines = [...begun.toReversed(), ...threads]
+    .slice(0, LISTED_THREADS)
+    .map(({ thread, name, status }) => `- ${thread}: ${JSON.stringify(name)}, ${busy.get(thread) ?? status}`);
+  const title = lines.length === 0 ? 'No thread has begun yet.' : 'Threads, the newest first:';
+  return [agents, '', title, ...lines].join('\n');
+}
 
 function answer(said: Decided, call: EventId, { text, isError }: Told, { stamp }: Delegating): Decided {
   return extended(said, [{ record: { kind: 'call.answered', call, at: stamp.now(), text, isError } }]);
@@ -123,17 +159,16 @@ function followUp(
   return answer(told, call, { text: result, isError: false }, to);
 }
 
-function refusalOf(head: Head | null, { team }: SessionState, thread: ThreadId): string | null {
+function refusalOf(head: Head | null, state: SessionState, thread: ThreadId): string | null {
   if (head === null || head.state.parent === undefined) return `There is no thread ${thread} in this session.`;
   if (head.state.agentName === ADVISOR_NAME) return 'The advisor answers one question: ask the next with ask_advisor.';
   if (head.state.status === 'terminated') return `The thread ${thread} has ended: begin another one.`;
-  const { busy = [] } = team ?? {};
-  if (busy.some((child) => child.thread === thread)) {
+  if (busyOf(state).some((child) => child.thread === thread)) {
     return head.state.status === 'idle'
       ? `The thread ${thread} waits for the user: its report comes after that.`
       : null;
   }
-  return busy.length >= MAX_BUSY_THREADS ? TOO_MANY.text : null;
+  return fullFor(head.state.agentName, state)?.text ?? null;
 }
 
 function sent(thread: ThreadId, name: string, text: string, stamp: Stamp): Entry {

@@ -21,18 +21,19 @@ export function event(body: SessionEvent): Entry {
   return { event: body };
 }
 
-export function beginRunning(state: SessionState, stamp: Stamp): readonly Entry[] {
-  return [...sessionRunning(state, stamp), threadRunning(state, stamp)];
+/** `told` is the state in which the session's status was told last. */
+export function beginRunning(state: SessionState, stamp: Stamp, told = state): readonly Entry[] {
+  return [...sessionRunning(state, stamp, told), threadRunning(state, stamp)];
 }
 
-export function threadRunning(state: SessionState, stamp: Stamp): Entry {
+function threadRunning(state: SessionState, stamp: Stamp): Entry {
   const type = 'session.thread_status_running';
   return event({ id: stamp.eventId(), type, processed_at: stamp.now(), ...threadOf(state) });
 }
 
 /** A thread of the session begins to run: the session does, unless another thread runs. */
-export function sessionRunning(state: SessionState, stamp: Stamp): readonly Entry[] {
-  if (state.parent !== undefined || sessionStatus(state) === 'running') return [];
+export function sessionRunning(state: SessionState, stamp: Stamp, told = state): readonly Entry[] {
+  if (state.parent !== undefined || sessionStatus(state) === 'running' || sessionStatus(told) === 'running') return [];
   return [event({ id: stamp.eventId(), type: 'session.status_running', processed_at: stamp.now() })];
 }
 
@@ -136,16 +137,16 @@ export function goIdle(
       ...threadOf(state),
       ...stop,
     }),
-    ...(state.parent !== undefined && state.agentName === ADVISOR_NAME ? threadTerminated(state, stamp) : []),
+    // An advisor is asked once.
+    ...(state.parent !== undefined && state.agentName === ADVISOR_NAME ? [threadTerminated(state, stamp)] : []),
     ...sessionRescheduled(state, now, stamp),
     ...sessionIdle(now, stamp, details),
   ];
 }
 
-/** An advisor is asked once. */
-function threadTerminated(state: SessionState, stamp: Stamp): readonly Entry[] {
+export function threadTerminated(state: SessionState, stamp: Stamp): Entry {
   const type = 'session.thread_status_terminated';
-  return [event({ id: stamp.eventId(), type, processed_at: stamp.now(), ...threadOf(state) })];
+  return event({ id: stamp.eventId(), type, processed_at: stamp.now(), ...threadOf(state) });
 }
 
 /**
@@ -252,7 +253,10 @@ export function threadOf(state: SessionState) {
   return { session_thread_id: state.thread, agent_name: state.agentName };
 }
 
-/** What follows when calls stop waiting: the session begins to run, or goes on waiting for less. */
+/**
+ * What follows when calls stop waiting, or a message has come: the thread begins to run, or goes on waiting for less. Its
+ * status, and the session's, were told last at `before`.
+ */
 export function afterWaiting(before: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
   if (isActive(now) || now.status === 'terminated') return [];
   const blocked = blockedCalls(now);
@@ -261,5 +265,5 @@ export function afterWaiting(before: SessionState, now: SessionState, stamp: Sta
   }
   const isUnblocked =
     !isActive(before) && blockedCalls(before).length > 0 && now.stopReason?.type === 'requires_action';
-  return isUnblocked || hasInput(now) ? beginRunning(now, stamp) : [];
+  return isUnblocked || hasInput(now) ? beginRunning(now, stamp, before) : [];
 }

@@ -5,6 +5,7 @@
 import type { BusyThread, RecordOf, SessionState, Team } from '#contract/entries.ts';
 import type { EventOf } from '#contract/events.ts';
 import type { EventId, Instant, ThreadId } from '#contract/ids.ts';
+import { ADVISOR_NAME } from '#contract/multiagent.ts';
 import { NO_USAGE, plusSeconds, sumOf } from '#core/session/usage.ts';
 
 type ThreadStatus = EventOf<
@@ -23,11 +24,12 @@ export function created(state: SessionState): SessionState {
 
 /** The status of a child; in a child's own log there is none. */
 export function childStatus(state: SessionState, event: ThreadStatus): SessionState {
-  const { session_thread_id: thread } = event;
+  const { session_thread_id: thread, agent_name: name } = event;
+  const kind = name === ADVISOR_NAME ? { isAdvisor: true as const } : {};
   const others = (team: Team) => team.busy.filter((child) => child.thread !== thread);
   const calls = state.team?.busy.find((child) => child.thread === thread)?.calls ?? [];
   const withBusy = (child: Pick<BusyThread, 'status' | 'calls'>) =>
-    withTeam(state, (team) => ({ ...team, busy: [...others(team), { thread, ...child }] }));
+    withTeam(state, (team) => ({ ...team, busy: [...others(team), { thread, ...kind, ...child }] }));
   switch (event.type) {
     case 'session.thread_status_running':
       return withBusy({ status: 'running', calls });

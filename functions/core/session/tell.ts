@@ -18,9 +18,9 @@ import {
   type Decision,
   type Told,
 } from '#core/session/commands.ts';
-import { event, sessionIdle, sessionRescheduled, sessionRunning, threadRunning } from '#core/session/entries.ts';
+import { afterWaiting, event, sessionIdle, sessionRescheduled, sessionRunning } from '#core/session/entries.ts';
 import { NO_USAGE, sinceUsage } from '#core/session/usage.ts';
-import { awaitedCalls, blockedCalls, hasInput, isActive, sessionStatus } from '#core/session/waiting.ts';
+import { awaitedCalls, sessionStatus } from '#core/session/waiting.ts';
 
 /** Of a report; the whole text is in the child's log. */
 const MAX_REPORT_CHARS = 50_000;
@@ -112,8 +112,8 @@ function textOf(entries: readonly Entry[], { stopReason }: SessionState, said: s
 export function decideHear(head: Head, { told }: CommandTo<'hear'>, stamp: Stamp): Decided {
   const { state } = head;
   if (state.status === 'terminated') return decided(head);
-  const heard = decided(head, hearing(state, told, stamp));
-  return extended(heard, afterHearing(state, heard.head.state, stamp));
+  const heard = decided(head);
+  return settled(extended(heard, hearing(heard, told, stamp)), stamp);
 }
 
 /** A child that has ended its work harvests no more, so its parent does. */
@@ -122,13 +122,16 @@ function leavesPrograms(state: SessionState, { report, programsLive }: Told): bo
 }
 
 /** The entries that tell it, without what follows for the primary thread and the session. */
-function hearing(state: SessionState, told: Told, stamp: Stamp): readonly Entry[] {
+function hearing(parent: Decided, told: Told, stamp: Stamp): readonly Entry[] {
+  const { state } = parent.head;
   const { thread, name, copies, report, usage } = told;
   const now = stamp.now();
   const isRunning = (entry: Entry) => eventIn(entry)?.type === 'session.thread_status_running';
   return [
     ...(usage === null ? [] : [{ record: { kind: 'thread.used' as const, thread, at: now, usage } }]),
-    ...copies.flatMap((entry) => (isRunning(entry) ? [...sessionRunning(state, stamp), entry] : [entry])),
+    ...copies.flatMap((entry) =>
+      isRunning(entry) ? [...sessionRunning(state, stamp, stateTold(parent)), entry] : [entry],
+    ),
     ...(leavesPrograms(state, told) ? [{ record: { kind: 'programs.left' as const, at: now } }] : []),
     ...(report === null
       ? []
@@ -145,16 +148,34 @@ function hearing(state: SessionState, told: Told, stamp: Stamp): readonly Entry[
   ];
 }
 
-/** A report wakes the primary thread; otherwise the session may rest, or wait for less than before. */
-function afterHearing(before: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
-  if (!isActive(now) && blockedCalls(now).length === 0 && hasInput(now)) {
-    // The session runs on when it did before, or when the child has begun to run in this append.
-    const begun = sessionStatus(now) === 'running' ? [] : sessionRunning(before, stamp);
-    return [...begun, threadRunning(now, stamp)];
-  }
-  const waitsForLess = awaitedCalls(now).length < awaitedCalls(before).length;
-  const rests = sessionStatus(now) === 'idle' && (sessionStatus(before) !== 'idle' || waitsForLess);
-  return rests ? sessionIdle(now, stamp) : sessionRescheduled(before, now, stamp);
+/**
+ * What follows from all that the decision holds: children go on that were answered, a report or an answer lets the primary
+ * thread go on, and otherwise the session may rest, or wait for less. No status is told that does not outlast the append.
+ */
+export function settled(done: Decided, stamp: Stamp): Decided {
+  const children = done.beside.reduce((all, child) => childSettled(all, child, stamp), done);
+  const own = extended(children, afterWaiting(stateTold(children), children.head.state, stamp));
+  return extended(own, sessionRest(stateTold(own), own.head.state, stamp));
+}
+
+function childSettled(done: Decided, { thread, after, head: now }: Beside, stamp: Stamp): Decided {
+  const { entries, head } = decided(now, after === null ? [] : afterWaiting(after.state, now.state, stamp));
+  return withChild(done, { thread, after: now, entries, head }, stamp);
+}
+
+/** The state in which the session's status was told last: an interrupt ends turns at once, also when others begin after it. */
+function stateTold({ from, entries }: Decided): SessionState {
+  const last = entries.findLastIndex((entry) => {
+    const type = eventIn(entry)?.type;
+    return type === 'session.status_idle' || type === 'session.status_rescheduled';
+  });
+  return decided(from, entries.slice(0, last + 1)).head.state;
+}
+
+function sessionRest(told: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
+  const waitsForLess = awaitedCalls(now).length < awaitedCalls(told).length;
+  const rests = sessionStatus(now) === 'idle' && (sessionStatus(told) !== 'idle' || waitsForLess);
+  return rests ? sessionIdle(now, stamp) : sessionRescheduled(told, now, stamp);
 }
 
 /** Both decisions as one: `more` is what the primary thread's log tells of the child's. */
@@ -179,16 +200,12 @@ export function endChildren(
     const ended = after === null ? null : end(after);
     if (ended?.status !== 'decided') return done;
     const { entries, head } = ended;
-    const told = toldBy(after?.state ?? null, { entries, state: head.state });
-    const heard = told === null ? [] : hearing(done.head.state, told, stamp);
-    return joined(done, { thread, after, entries, head }, heard);
+    return withChild(done, { thread, after, entries, head }, stamp);
   }, before);
 }
 
-/** The child's decision, with what the primary thread hears of it and does then. */
+/** The child's decision, with what the primary thread hears of it. Nothing follows from that yet. */
 export function withChild(parent: Decided, child: Beside, stamp: Stamp): Decided {
   const told = toldBy(child.after?.state ?? null, { entries: child.entries, state: child.head.state });
-  if (told === null) return joined(parent, child, []);
-  const heard = decideHear(parent.head, { do: 'hear', told }, stamp);
-  return joined(parent, child, heard.entries);
+  return joined(parent, child, told === null ? [] : hearing(parent, told, stamp));
 }

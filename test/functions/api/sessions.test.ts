@@ -1,6 +1,6 @@
 import { GetItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { primaryThread, SessionId } from '#contract/ids.ts';
+import { primaryThread, SessionId, mainHand } from '#contract/ids.ts';
 import { Session, SessionThread } from '#contract/sessions.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { OTHER_KEY, startApi, type TestApi } from './api.ts';
@@ -34,12 +34,12 @@ describe('the sessions API', () => {
     const made = await api.ask('POST', '/v1/sessions', { agent: agent.body.id, environment_id: environment.id });
     await api.ask('POST', `/v1/environments/${environment.id}`, { config: { type: 'cloud', packages: { npm: [] } } });
     const session = SessionId.parse(made.body.id);
-    expect(await records.find(session)).toMatchObject({
+    expect(await records.find(mainHand(session))).toMatchObject({
       status: 'planned',
       packages: { apt: [], npm: ['a', 'b'], pip: ['c'] },
     });
     await api.ask('DELETE', `/v1/sessions/${session}`);
-    expect(await records.find(session)).toBeNull();
+    expect(await records.find(mainHand(session))).toBeNull();
   });
 
   it('answers with the primary thread and with no resources', async () => {
@@ -89,7 +89,7 @@ describe('the sessions API', () => {
 
   it('writes no sandbox record at creation in an environment without packages', async () => {
     const records = createSandboxRecords(api.dynamodb, api.recordsTable);
-    expect(await records.find(SessionId.parse(await api.session()))).toBeNull();
+    expect(await records.find(mainHand(SessionId.parse(await api.session())))).toBeNull();
   });
 
   it('creates an idle session with a copy of its agent and a log of one record', async () => {

@@ -15,6 +15,7 @@ import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { primaryThread, SessionId } from '#contract/ids.ts';
 import { createDynamoDb } from '#aws/clients.ts';
+import { createInvoke } from '#aws/invoke.lambda.ts';
 import { createRuns } from '#aws/session/runs.step-functions.ts';
 import { checkSigned } from '#infra/local/aws/signed.ts';
 
@@ -38,6 +39,7 @@ beforeEach(async () => {
   answers = [];
   server = createServer((request, response) => {
     void buffer(request).then((body) => {
+      if (request.socket.destroyed) return;
       const { method = '', headers } = request;
       seen.push({ method, path: '/', query: new URLSearchParams(), headers, body });
       const [status, answer] = answers.shift() ?? [200, {}];
@@ -178,5 +180,24 @@ describe('the start of a run', () => {
     answers.push([400, { __type: 'InvalidArn' }]);
     await expect(createRuns(process.env, machine).start(key, 1)).rejects.toMatchObject({ code: 'run_not_started' });
     expect(seen).toHaveLength(1);
+  });
+});
+
+describe('an invocation', () => {
+  const signal = AbortSignal.timeout(10_000);
+  const invoke = () => createInvoke(process.env, { retries: 0 })('f', { type: 'Event', input: { a: 1 }, signal });
+
+  test('is sent again on a new connection when the idle one was closed', async () => {
+    await invoke();
+    // The server ends the connection as soon as something more comes on it.
+    server.prependOnceListener('request', (request) => void request.socket.resetAndDestroy());
+    await invoke();
+    expect(seen).toHaveLength(2);
+    for (const one of seen) expect(one.body.toString()).toBe('{"a":1}');
+  });
+
+  test('is not sent again when a new connection is closed', async () => {
+    server.prependListener('request', (request) => void request.socket.resetAndDestroy());
+    await expect(invoke()).rejects.toMatchObject({ code: 'ECONNRESET' });
   });
 });

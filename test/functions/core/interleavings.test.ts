@@ -131,6 +131,7 @@ function theatre(scheduler: fc.Scheduler) {
       log: logFor(act),
       sandboxes: {
         find: async () => SANDBOX,
+        ofSession: async () => [],
         reserve: async () => SANDBOX,
         watch: async () => SANDBOX,
         ready: async () => SANDBOX,
@@ -138,7 +139,7 @@ function theatre(scheduler: fc.Scheduler) {
         told: async () => undefined,
         failed: async () => SANDBOX,
         sentTo: async () => null,
-        send: (_session, _call, generation) => act(async () => ({ record: SANDBOX, sentTo: generation, again: false })),
+        send: (_hand, _call, generation) => act(async () => ({ record: SANDBOX, sentTo: generation, again: false })),
       },
       sandboxClient: {
         execute: (_place, call) =>

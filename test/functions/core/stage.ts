@@ -202,6 +202,7 @@ export async function createStage(initial: readonly EventInput[]) {
       log: portFor(actor),
       sandboxes: {
         find: async () => SANDBOX,
+        ofSession: async () => [],
         reserve: async () => SANDBOX,
         watch: async () => SANDBOX,
         ready: async () => SANDBOX,
@@ -209,7 +210,7 @@ export async function createStage(initial: readonly EventInput[]) {
         told: async () => undefined,
         failed: async () => SANDBOX,
         sentTo: async () => null,
-        send: async (_session, _call, generation) => ({ record: SANDBOX, sentTo: generation, again: false }),
+        send: async (_hand, _call, generation) => ({ record: SANDBOX, sentTo: generation, again: false }),
       },
       sandboxClient: {
         execute: async (_place, { call }) => {

@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import { recordIn, type SessionState } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
 import type { ThreadId } from '#contract/ids.ts';
+import { ADVISOR_NAME } from '#contract/multiagent.ts';
 import { fold } from '#core/session/evolve.ts';
 import { sessionUsage } from '#core/session/usage.ts';
 import { blockedCalls, isActive, sessionStatus } from '#core/session/waiting.ts';
@@ -74,6 +75,7 @@ function expectBusy(primary: SessionState, states: ReadonlyMap<ThreadId, Session
     busy
       .map((state) => ({
         thread: state.thread,
+        ...(state.agentName === ADVISOR_NAME && { isAdvisor: true }),
         status: state.status,
         calls: blockedCalls(state).map(({ id }) => id),
       }))

@@ -15,6 +15,7 @@ import type { TurnWorld } from '#core/harness/turn-world.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { ModelAnswer, ModelRequest } from '#core/ports/model.ts';
 import type { Append, Head, LogKey, NewThread, Runs, SessionLog } from '#core/ports/session-log.ts';
+import type { Rows, ThreadRecord } from '#core/ports/records.ts';
 import { change, tellsPrimary } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { repair, type RunPorts } from '#core/session/repair.ts';
@@ -88,7 +89,8 @@ interface Options {
 export async function createTeamStage(initial: readonly EventInput[], { agent = COORDINATOR, dies }: Options = {}) {
   const stamp = steadyStamp(1000);
   const log = memoryLog();
-  const threads: ThreadId[] = [KEY.thread];
+  const begun: NewThread[] = [];
+  const threads = () => [KEY.thread, ...begun.map(({ key }) => key.thread)];
   const executions: Execution[] = [];
   const started = new Map<string, Execution>();
   const requests: { readonly thread: ThreadId; readonly request: ModelRequest }[] = [];
@@ -126,9 +128,19 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
   async function store(append: Append, ...beside: readonly (Append | NewThread)[]) {
     const appended = await log.append(append, ...beside);
     if (appended.status === 'appended') {
-      for (const one of beside) if (one.after === null) threads.push(one.key.thread);
+      for (const one of beside) if (one.after === null) begun.push(one);
     }
     return appended;
+  }
+
+  /** All children, the newest first. */
+  async function list(): Promise<Rows<ThreadRecord>> {
+    const rows = begun.toReversed().map(async ({ key, thread: details, at }) => {
+      const { status, run } = await stage.state(details.id);
+      const item = { key, details, status, run, usage: null, runningSince: null, updatedAt: at, archivedAt: null };
+      return { item, place: { createdAt: at, id: details.id } };
+    });
+    return { rows: await Promise.all(rows), more: null };
   }
 
   function start({ thread }: LogKey, run: number): 'started' | 'taken' {
@@ -146,6 +158,7 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
     const ports = portsFor(actor);
     return {
       ...NO_TEAM,
+      threads: { ...NO_TEAM.threads, list },
       ...ports,
       history: createHistory(ports.log),
       attachedFiles: NO_FILES,
@@ -194,14 +207,16 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
   const stage = {
     log,
     stamp,
-    threads,
+    get threads() {
+      return threads();
+    },
     executions,
     requests,
     /** What was called, in order. */
     names,
     head,
     state: async (thread: ThreadId = KEY.thread): Promise<SessionState> => (await head(thread)).state,
-    children: () => threads.slice(1),
+    children: () => threads().slice(1),
     entries: (thread: ThreadId = KEY.thread): readonly Entry[] => log.entries(keyOf(thread)),
     events: (thread: ThreadId = KEY.thread): readonly SessionEvent[] =>
       log.entries(keyOf(thread)).flatMap((entry) => eventIn(entry) ?? []),
@@ -278,7 +293,7 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
     },
 
     async sweep(fate: Fate = 'lives') {
-      for (const thread of threads) await unlessKilled(repair(portsFor({ fate }), keyOf(thread)));
+      for (const thread of threads()) await unlessKilled(repair(portsFor({ fate }), keyOf(thread)));
     },
 
     async second(): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { SessionId } from '#contract/ids.ts';
+import type { HandKey } from '#contract/ids.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
 import type { ClusterTask, SandboxRecord } from '#core/ports/sandboxes.ts';
 import { later } from '#core/ports/stamp.ts';
@@ -38,16 +38,16 @@ function stage({ pages, records, broken = [] }: Given) {
       },
     },
     sandboxes: {
-      find: async (session: SessionId) => {
-        fail(session);
-        return records[session] ?? null;
+      find: async (hand: HandKey) => {
+        fail(nameOf(hand));
+        return records[nameOf(hand)] ?? null;
       },
-      lost: async (session: SessionId, generation: number) => void acts.push(`lost ${session} ${generation}`),
+      lost: async (hand: HandKey, generation: number) => void acts.push(`lost ${nameOf(hand)} ${generation}`),
     },
     harvesting: {
-      harvest: async (session: SessionId, generation: number) => {
-        fail(`harvest ${session}`);
-        acts.push(`harvest ${session} ${generation}`);
+      harvest: async (hand: HandKey, generation: number) => {
+        fail(`harvest ${nameOf(hand)}`);
+        acts.push(`harvest ${nameOf(hand)} ${generation}`);
       },
     },
     sandboxAges: { maxAgeMs: MAX_AGE_MS, idleMs: IDLE_MS },
@@ -57,6 +57,7 @@ function stage({ pages, records, broken = [] }: Given) {
   return { acts, waited: () => waitedMs, sweep: () => sweepTasks(world, NOW) };
 }
 
+const nameOf = ({ session, hand }: HandKey) => (hand === 'main' ? session : `${session}/${hand}`);
 const taskOf = (startedBy: string, createdAt = NOW): ClusterTask => ({
   task: `task-${startedBy}`,
   startedBy,

@@ -75,7 +75,9 @@ describe('a hand of the run', () => {
     for (const state of [hand.UseHand, hand.UseSandbox]) {
       expect(state.Catch[1]).toEqual({ ErrorEquals: ['SandboxLost'], ResultPath: null, Next: 'StopLost' });
     }
-    expect(hand.StopLost.Parameters.Payload).toEqual({ 'session.$': '$.session', stop: 'lost' });
+    expect(hand.StopLost.Parameters.Payload).toEqual({
+      ...{ stop: 'lost', 'session.$': '$.session', 'call.$': '$.call' },
+    });
     for (const state of [hand.StopLost, hand.NotStopped])
       expect(state).toMatchObject({ OutputPath: '$.call', End: true });
     expect(hand.StopLost.Catch).toMatchObject([{ ErrorEquals: ['States.ALL'], Next: 'NotStopped' }]);

@@ -1,3 +1,4 @@
+import { mainHand } from '#contract/ids.ts';
 import { describe, expect, it } from 'vitest';
 import type { ChangesKept, ContentChange } from '#contract/hands.ts';
 import { takeChanges } from '#core/hands/changes.ts';
@@ -60,6 +61,7 @@ function stage(
   };
   const recipient = {
     key: KEY,
+    hand: mainHand(KEY.session),
     state: fold(null, [CREATED]).state,
     session: fold(null, [CREATED]).state,
     sandbox: { ...SANDBOX, status: 'ready' as const, task: 't', address: 'sandbox:1', readyAt: SANDBOX.lastUsedAt },

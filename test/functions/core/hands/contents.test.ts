@@ -88,10 +88,11 @@ function stage(entries: readonly Entry[], { holds = [], sandbox = SANDBOX, archi
     },
     sandboxes: {
       find: async () => sandbox,
+      ofSession: async () => [],
       reserve: async () => sandbox,
       watch: async () => sandbox,
       ready: async () => sandbox,
-      lost: async (_session, generation) => void lost.push(generation),
+      lost: async (_hand, generation) => void lost.push(generation),
       told: async () => undefined,
       failed: async () => sandbox,
       sentTo: async () => null,

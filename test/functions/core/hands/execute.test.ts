@@ -42,13 +42,14 @@ function stage(record: SandboxRecord | null, mark: number | null = null) {
     log,
     sandboxes: {
       find: async () => record,
+      ofSession: async () => [],
       reserve: async () => READY,
       watch: async () => READY,
       ready: async () => READY,
       lost: async () => undefined,
-      told: async (_session, generation) => void told.push(generation),
+      told: async (_hand, _thread, generation) => void told.push(generation),
       failed: async () => READY,
-      send: async (_session, _call, generation) => {
+      send: async (_hand, _call, generation) => {
         marked.push(generation);
         return { record, sentTo: mark ?? generation, again: mark !== null };
       },

@@ -1,7 +1,7 @@
 /** What becomes of the memories that an agent changes, beside other sessions and wherever the process dies. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MEMORY_DIR, type ContentChange, type ExecuteRequest } from '#contract/hands.ts';
-import { MemoryStoreId, ResourceId, SessionId, WorkspaceId } from '#contract/ids.ts';
+import { mainHand, MemoryStoreId, ResourceId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import { MAX_MEMORY_BYTES } from '#contract/memory.ts';
 import type { MemoryStoreResource } from '#contract/resources.ts';
 import { createMemories } from '#aws/memory/memories.dynamodb.ts';
@@ -103,7 +103,14 @@ describe('the memories of a session', () => {
     const other = { ...place, by: { type: 'session_actor', session_id: OTHER_SESSION } as const };
     const free = { ...world, memories };
     const { state } = given().head;
-    const recipient = { key: { ...KEY, session }, state, session: state, sandbox: SANDBOX as never, contents };
+    const recipient = {
+      key: { ...KEY, session },
+      hand: mainHand(session),
+      state,
+      session: state,
+      sandbox: SANDBOX as never,
+      contents,
+    };
     /** As `execute` does: the sandbox is told when the notes are in the log. */
     const take = async () => {
       const { notes, keep } = await takeChanges(world, recipient);

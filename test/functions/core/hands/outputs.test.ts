@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OUTPUTS_DIR, type ContentChange } from '#contract/hands.ts';
-import { SessionId, WorkspaceId } from '#contract/ids.ts';
+import { mainHand, SessionId, WorkspaceId } from '#contract/ids.ts';
 import { createFileRecords } from '#aws/files/files.dynamodb.ts';
 import { createOutputRecords } from '#aws/files/outputs.dynamodb.ts';
 import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
@@ -83,7 +83,13 @@ describe('the outputs of a session', () => {
     const all = { order: 'asc', from: null, to: null, includeArchived: true, beyond: null, direction: 'next' } as const;
     /** As `execute` does: the sandbox is told when the notes are in the log. */
     const take = async () => {
-      const { notes, keep } = await takeChanges(world, { key, state, session: state, sandbox: SANDBOX as never });
+      const { notes, keep } = await takeChanges(world, {
+        key,
+        hand: mainHand(key.session),
+        state,
+        session: state,
+        sandbox: SANDBOX as never,
+      });
       await keep();
       return notes;
     };

@@ -1,7 +1,7 @@
 /** Provisioning of a session with packages, on real records. Archives, builds and ECS are in memory. */
 import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SessionId, ThreadId } from '#contract/ids.ts';
+import { SessionId, ThreadId, mainHand } from '#contract/ids.ts';
 import type { PackageList, PackageSources } from '#contract/packages.ts';
 import { createSandboxRecords, plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { archiveOf, packageList } from '#core/hands/packages.ts';
@@ -55,7 +55,7 @@ describe('provisioning with packages', () => {
     const world: ProvisionWorld = {
       sandboxes: records,
       tasks: {
-        async run(session, generation, { archive }) {
+        async run({ session }, generation, { archive }) {
           const task = `${session}-${generation}`;
           if (!running.has(task)) started.push(archive);
           running.set(task, running.get(task) ?? { status: 'running', address: 'sandbox:8080' });
@@ -84,7 +84,7 @@ describe('provisioning with packages', () => {
       return session;
     }
     const run = (session: SessionId, over: Partial<ProvisionWorld> = {}) =>
-      provision({ ...world, ...over }, { session, thread: ThreadId.parse('sthr_1') });
+      provision({ ...world, ...over }, { session, thread: ThreadId.parse('sthr_1'), call: {} });
     return { world, stamp, store, records, started, archive, newSession, run };
   }
 
@@ -110,7 +110,7 @@ describe('provisioning with packages', () => {
     const session = await newSession();
     const builds = { ...store.builds, status: () => Promise.reject(new Error('killed')) };
     await expect(run(session, { builds })).rejects.toThrow('killed');
-    expect(await records.find(session)).toMatchObject({ status: 'starting', generation: 1 });
+    expect(await records.find(mainHand(session))).toMatchObject({ status: 'starting', generation: 1 });
     expect(await run(session)).toEqual({ generation: 1 });
     expect(store.built()).toHaveLength(1);
     expect(started).toHaveLength(1);
@@ -134,7 +134,7 @@ describe('provisioning with packages', () => {
     let asked = 0;
     const builds = { run: async () => ({ status: 'refused', reason: `no capacity ${(asked += 1)}` }) as const };
     await run(session, { builds: { ...builds, status: async () => ({ status: 'unknown' }) } });
-    expect(await records.find(session)).toMatchObject({
+    expect(await records.find(mainHand(session))).toMatchObject({
       status: 'failed',
       reason: expect.stringContaining('5 attempts'),
     });
@@ -155,7 +155,7 @@ describe('provisioning with packages', () => {
     store.endWith(NPM_FAILED);
     const session = await newSession();
     expect(await run(session)).toEqual({ generation: 1 });
-    const record = await records.find(session);
+    const record = await records.find(mainHand(session));
     expect(record).toMatchObject({ status: 'failed', reason: expect.stringMatching(/npm failed[^]*E404/) });
     expect(started).toEqual([]);
   });
@@ -166,14 +166,14 @@ describe('provisioning with packages', () => {
     await run(await newSession());
     const second = await newSession();
     await run(second);
-    expect(await records.find(second)).toMatchObject({ status: 'failed' });
+    expect(await records.find(mainHand(second))).toMatchObject({ status: 'failed' });
     expect({ built: store.built(), sandboxes: started.length }).toEqual({ built: [`${archive}-1`], sandboxes: 0 });
 
     stamp.advance(300_000);
     store.endWith('archive');
     expect(await run(second)).toEqual({ generation: 2 });
     expect(store.built()).toEqual([`${archive}-1`, `${archive}-2`]);
-    expect(await records.find(second)).toMatchObject({ status: 'ready', archive });
+    expect(await records.find(mainHand(second))).toMatchObject({ status: 'ready', archive });
   });
 
   it('looks up nothing for a repeated call while the failure of its own build is recent', async () => {
@@ -191,7 +191,7 @@ describe('provisioning with packages', () => {
     store.endWith('silence');
     const session = await newSession();
     await run(session);
-    expect(await records.find(session)).toMatchObject({ reason: expect.stringContaining('exit code 137') });
+    expect(await records.find(mainHand(session))).toMatchObject({ reason: expect.stringContaining('exit code 137') });
     stamp.advance(300_000);
     store.endWith('archive');
     await run(session);
@@ -203,7 +203,7 @@ describe('provisioning with packages', () => {
     const session = await newSession();
     await run(session);
     store.forget();
-    await records.lost(session, 1);
+    await records.lost(mainHand(session), 1);
     expect(await run(session)).toEqual({ generation: 2 });
     expect(store.asked.filter((asked) => asked.startsWith('order'))).toHaveLength(2);
   });

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SessionId, ThreadId } from '#contract/ids.ts';
+import { SessionId, ThreadId, mainHand } from '#contract/ids.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createTable } from '#aws/table.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
@@ -17,7 +17,7 @@ function ecs() {
   const looks = new Map<string, number>();
   const stopped = new Set<string>();
   const tasks: Tasks = {
-    async run(session, generation) {
+    async run({ session }, generation) {
       const task = `${session}-${generation}`;
       looks.set(task, looks.get(task) ?? 0);
       return { status: 'started', task };
@@ -67,12 +67,16 @@ describe('provisioning a sandbox', () => {
       sources: {},
       system: 'bookworm',
     };
-    const run = (over: Partial<ProvisionWorld> = {}) => provision({ ...world, ...over }, { session, thread: THREAD });
+    const run = (over: Partial<ProvisionWorld> = {}) =>
+      provision({ ...world, ...over }, { session, thread: THREAD, call: {} });
     /** Runs, and tells how long that took and what became of the record. */
     async function outcome(over: Partial<ProvisionWorld> = {}) {
       const began = Date.parse(stamp.now());
       await run(over);
-      return { seconds: (Date.parse(stamp.now()) - began) / 1000, record: await world.sandboxes.find(session) };
+      return {
+        seconds: (Date.parse(stamp.now()) - began) / 1000,
+        record: await world.sandboxes.find(mainHand(session)),
+      };
     }
     return { session, table, stamp, cloud, store, world, run, outcome };
   }
@@ -215,7 +219,7 @@ describe('provisioning a sandbox', () => {
       expect(asked).toBe(5);
       stamp.advance(1);
       expect(await run()).toEqual({ generation: 6 });
-      expect(await world.sandboxes.find(session)).toMatchObject({ status: 'ready' });
+      expect(await world.sandboxes.find(mainHand(session))).toMatchObject({ status: 'ready' });
     });
 
     it('is given up after three minutes when ECS goes on starting it, and its task is stopped', async () => {
@@ -240,7 +244,7 @@ describe('provisioning a sandbox', () => {
   it('stops a sandbox that was lost before it starts the next one', async () => {
     const { cloud, session, world, run } = await stage();
     await run();
-    await world.sandboxes.lost(session, 1);
+    await world.sandboxes.lost(mainHand(session), 1);
     expect(await run()).toEqual({ generation: 2 });
     expect(cloud.alive()).toEqual([`${session}-2`]);
   });
@@ -248,10 +252,10 @@ describe('provisioning a sandbox', () => {
   it('stops what is left of a sandbox that a call found lost, and no other', async () => {
     const { cloud, session, world, run } = await stage();
     await run();
-    await stopLost(world, session);
+    await stopLost(world, mainHand(session));
     expect(cloud.alive()).toEqual([`${session}-1`]);
-    await world.sandboxes.lost(session, 1);
-    await stopLost(world, session);
+    await world.sandboxes.lost(mainHand(session), 1);
+    await stopLost(world, mainHand(session));
     expect(cloud.alive()).toEqual([]);
   });
 
@@ -283,7 +287,7 @@ describe('provisioning a sandbox', () => {
     await expect(run()).rejects.toMatchObject({ code: 'session_gone' });
     await table.remove({ pk: session, sk: 'sandbox' });
     await expect(run()).rejects.toMatchObject({ code: 'session_gone' });
-    expect(await world.sandboxes.find(session)).toBeNull();
+    expect(await world.sandboxes.find(mainHand(session))).toBeNull();
     expect(cloud.alive()).toEqual([]);
   });
 });

@@ -14,6 +14,7 @@ import {
   ResourceId,
   SessionId,
   ThreadId,
+  mainHand,
 } from '#contract/ids.ts';
 import type { SessionContents } from '#contract/resources.ts';
 import { createFileRecords } from '#aws/files/files.dynamodb.ts';
@@ -220,7 +221,7 @@ export async function stageSandbox<Name extends string>(
       const head = (await log.head(threadOf(thread))) ?? expect.fail('no log');
       await change({ log, stamp: plain.stamp }, threadOf(thread), head, sends({ type: 'user.interrupt' }));
     },
-    harvest: (generation = 1) => harvestIdle(world, { session, harvest: generation }),
+    harvest: (generation = 1) => harvestIdle(world, { hand: mainHand(session), harvest: generation }),
     /** The agent ends its turn after these calls. */
     endTurn: () => answers(),
     async harvestTurn() {

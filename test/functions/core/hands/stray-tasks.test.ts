@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { SessionId } from '#contract/ids.ts';
+import { mainHand, SessionId } from '#contract/ids.ts';
 import { judgeTask, sandboxOf } from '#core/hands/stray-tasks.ts';
 import type { ClusterTask, SandboxRecord } from '#core/ports/sandboxes.ts';
 import { later } from '#core/ports/stamp.ts';
 import { NOW } from '#test/functions/core/given.ts';
 
 const MINUTE = 60_000;
+const SESSION = SessionId.parse('sesn_1');
 const maxAgeMs = 60 * MINUTE;
 const TASK = 'arn:aws:ecs:us-east-1:123456789012:task/Hands/1';
 const taskOf = (startedBy: string, ageMs = MINUTE): ClusterTask => ({
@@ -60,9 +61,21 @@ describe('a task of the cluster', () => {
     expect(verdict(taskOf(startedBy, ageMs), record)).toBe(expected);
   });
 
-  it('names its session and generation', () => {
-    expect(sandboxOf(taskOf('sesn_1/12'))).toEqual({ session: SessionId.parse('sesn_1'), generation: 12 });
-    for (const other of ['', 'sesn_1', 'sesn_1/', 'sesn_1/x', 'packages/12', 'sesn_1/1/2', 'other/1']) {
+  it('names its hand and generation', () => {
+    expect(sandboxOf(taskOf('sesn_1/12'))).toEqual({ hand: mainHand(SESSION), generation: 12 });
+    expect(sandboxOf(taskOf('sesn_1/sthr_2/3'))).toEqual({ hand: { session: SESSION, hand: 'sthr_2' }, generation: 3 });
+    const others = [
+      '',
+      'sesn_1',
+      'sesn_1/',
+      'sesn_1/x',
+      'packages/12',
+      'sesn_1//2',
+      'sesn_1/a b/2',
+      'sesn_1/a/b/2',
+      'other/1',
+    ];
+    for (const other of others) {
       expect(sandboxOf(taskOf(other))).toBeNull();
     }
   });

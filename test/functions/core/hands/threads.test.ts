@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UPLOADS_DIR } from '#contract/hands.ts';
+import { mainHand } from '#contract/ids.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createStamp, newToken, pause, sha256 } from '#aws/stamp.ts';
@@ -139,8 +140,8 @@ describe('threads in one sandbox', () => {
       async sandboxes(address, session) {
         const at = createStamp().now();
         const start = { attempt: 1, since: at, notBefore: at, watcher: 'w', watchedUntil: at };
-        await records.reserve(session, 0, { ...start, token: TOKEN, archive: null, at });
-        await records.ready(session, 1, { task: 'task 1', address, at });
+        await records.reserve(mainHand(session), 0, { ...start, token: TOKEN, archive: null, at });
+        await records.ready(mainHand(session), 1, { task: 'task 1', address, at });
         return records;
       },
     });
@@ -148,7 +149,7 @@ describe('threads in one sandbox', () => {
     const world: ProvisionWorld = {
       ...{ ...({} as ProvisionWorld), sandboxes: records, stamp: createStamp(), pause, newToken, sha256 },
       tasks: {
-        async run(_session, generation) {
+        async run(_hand, generation) {
           started.push(generation);
           return { status: 'started', task: `task ${generation}` };
         },
@@ -171,7 +172,10 @@ describe('threads in one sandbox', () => {
         ['primary', 'a', 'b'].map((thread) => {
           // The first one names the process, and the next is the token of the sandbox that is there.
           const tokens = [newToken()];
-          return provision({ ...world, newToken: () => tokens.pop() ?? TOKEN }, stage.threadOf(thread));
+          return provision(
+            { ...world, newToken: () => tokens.pop() ?? TOKEN },
+            { ...stage.threadOf(thread), call: {} },
+          );
         }),
       );
       expect([provisioned, started]).toEqual([[2, 2, 2].map((generation) => ({ generation })), [2]]);
@@ -185,7 +189,7 @@ describe('threads in one sandbox', () => {
       ]);
       // One had no call in the lost sandbox, and one began in the new one.
       expect(['c', 'd'].map(isTold)).toEqual([[true], [false]]);
-      expect(await records.find(session)).toMatchObject({ generation: 2, status: 'ready' });
+      expect(await records.find(mainHand(session))).toMatchObject({ generation: 2, status: 'ready' });
     } finally {
       await next.close();
     }

@@ -1,8 +1,9 @@
 /** What an agent that gets work is told of memory and skills, and which settings its model has. */
 import { describe, expect, it } from 'vitest';
 import { SessionAgent, type SessionThreadAgent } from '#contract/agents.ts';
-import { AgentId, FIRST_POSITION } from '#contract/ids.ts';
+import { AgentId, EventId, FIRST_POSITION } from '#contract/ids.ts';
 import { delegationsOf } from '#core/harness/delegations.ts';
+import type { ContentBlock } from '#core/ports/model.ts';
 import { toolRules } from '#core/tools/tool-definitions.ts';
 import { AGENT, answer, createdWith, given, KEY, steadyStamp, NO_TEAM } from '#test/functions/core/given.ts';
 
@@ -26,15 +27,37 @@ const LEAD = SessionAgent.parse({
 
 /** What a call of a tool begins. */
 async function begun(name: string, input: object, guides: object) {
+  return (await delegations(guides, { type: 'tool_use', id: 'toolu_1', name, input })).get('toolu_1');
+}
+
+async function delegations(guides: object, ...blocks: readonly ContentBlock[]) {
   const created = createdWith(LEAD);
   if (!('record' in created)) throw new TypeError('an event');
   const { entries, head } = given([{ record: { ...created.record, ...guides } as typeof created.record }]);
-  const world = { ...NO_TEAM, log: { head: async () => null } as never, stamp: steadyStamp() };
-  const said = answer({ stopReason: 'tool_use', blocks: [{ type: 'tool_use', id: 'toolu_1', name, input }] });
+  const world = { ...NO_TEAM, log: { head: async () => null } as never, stamp: unorderedStamp() };
+  const said = answer({ stopReason: 'tool_use', blocks: [...blocks] });
   const slice = { first: FIRST_POSITION, entries, head };
-  const found = await delegationsOf(world, KEY, slice, { answer: said, rules: toolRules(LEAD, []) });
-  return found.get('toolu_1');
+  return delegationsOf(world, KEY, slice, { answer: said, rules: toolRules(LEAD, []) });
 }
+
+/** Random ids have no order. */
+function unorderedStamp() {
+  const ids = ['sevt_5', 'sevt_2', 'sevt_9', 'sevt_1'].values();
+  return { ...steadyStamp(), eventId: () => EventId.parse(ids.next().value) };
+}
+
+it('threads that one answer begins have ids in the order of its calls', async () => {
+  const input = { agent: 'plain', message: 'go' };
+  const blocks = ['toolu_b', 'toolu_a', 'toolu_c'].map((id) => ({
+    type: 'tool_use',
+    id,
+    name: 'send_to_agent',
+    input,
+  }));
+  const found = [...(await delegations({}, ...blocks)).values()];
+  const threads = found.map((delegation) => (delegation.do === 'begin' ? delegation.thread : null));
+  expect(threads).toEqual(['sthr_2', 'sthr_5', 'sthr_9']);
+});
 
 describe('an agent that gets work', () => {
   const inline = { name: 'new', instructions: 'You are new.', message: 'go' };

@@ -1,5 +1,6 @@
 /** Threads of one session: what one log tells of another, and what the client sees of both. */
 import { describe, expect, it } from 'vitest';
+import { recordIn } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { EventId, ThreadId } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
@@ -9,6 +10,7 @@ import { sessionStatus } from '#core/session/waiting.ts';
 import { rosterOf } from '#core/tools/roster.ts';
 import { KEY, answer, FULL, outline, says } from '#test/functions/core/given.ts';
 import { outcome, verdict } from '#test/functions/core/outcomes.ts';
+import { expectAgreement } from '#test/functions/core/team-agreement.ts';
 import {
   asks,
   calls,
@@ -29,6 +31,7 @@ const told = (call: EventId): EventInput => ({
   custom_tool_use_id: call,
   content: [{ type: 'text', text: 'sunny' }],
 });
+const question = ['ask_advisor', { question: 'How?' }] as const;
 const allowed = (call: EventId): EventInput => ({ type: 'user.tool_confirmation', tool_use_id: call, result: 'allow' });
 
 /** The primary agent has asked these agents, and has ended its turn. */
@@ -79,6 +82,33 @@ async function asked(...names: readonly string[]): Promise<{ stage: TeamStage; t
   await stage.says(thread, calls(...names.map((name) => [name] as const)));
   return { stage, thread, ids: (await stage.state(thread)).calls.map(({ id }) => id) };
 }
+
+describe('a list of agents and threads', () => {
+  const listed = (stage: TeamStage) => {
+    const record = stage
+      .entries()
+      .map(recordIn)
+      .findLast((one) => one?.kind === 'call.answered' && one.text.startsWith('Agents'));
+    return record?.kind === 'call.answered' ? record.text.split('\n\n')[1]?.split('\n') : undefined;
+  };
+
+  it('holds the threads that its own answer begins, and the statuses that follow from it', async () => {
+    const stage = await createTeamStage([says('hi')]);
+    await stage.says(PRIMARY, calls(['list_agents']));
+    expect(listed(stage)).toEqual(['No thread has begun yet.']);
+    await stage.says(PRIMARY, calls(asks('ann'), asks('bob')));
+    await stage.says(child(stage), text('Done.'));
+    await stage.says(PRIMARY, calls(['list_agents'], follows(child(stage)), asks('bob'), question));
+    const [ann, bob, again, advisor] = stage.children();
+    expect(listed(stage)).toEqual([
+      'Threads, the newest first:',
+      `- ${advisor}: "anthropic.advisor", running`,
+      `- ${again}: "bob", running`,
+      `- ${bob}: "bob", running`,
+      `- ${ann}: "ann", running`,
+    ]);
+  });
+});
 
 describe('a delegation', () => {
   it('begins a child with the answer that makes it, and tells both streams in the order of the API', async () => {
@@ -171,11 +201,24 @@ describe('a delegation', () => {
 
   it('of all that a session may do at once is interrupted in one append', async () => {
     const stage = await createTeamStage([says('hi')]);
-    await stage.says(PRIMARY, calls(...Array.from({ length: 25 }, () => asks('ann'))));
+    const questions = Array.from({ length: 6 }, () => question);
+    await stage.says(PRIMARY, calls(...Array.from({ length: 25 }, () => asks('ann')), ...questions));
+    expect(stage.children()).toHaveLength(30);
+    expect(JSON.stringify(stage.entries())).toContain('5 questions wait for the advisor');
     await stage.send([interrupt()]);
-    expect(stage.names.at(-1)).toBe('append to 26');
+    expect(stage.names.at(-1)).toBe('append to 31');
     expect(sessionStatus(await stage.state())).toBe('idle');
-    expect(reports(stage)).toHaveLength(25);
+    expect(reports(stage)).toHaveLength(30);
+  });
+
+  it('finds a place while the advisor is asked, which takes none', async () => {
+    const stage = await createTeamStage([says('hi')]);
+    await stage.says(PRIMARY, calls(question, ...Array.from({ length: 25 }, () => asks('ann'))));
+    expect(stage.children()).toHaveLength(26);
+    await stage.says(child(stage, 1), text('Done.'));
+    await stage.says(PRIMARY, calls(follows(child(stage, 1)), asks('bob')));
+    expect(stage.children()).toHaveLength(26);
+    expect((await stage.state(child(stage, 1))).status).toBe('running');
   });
 
   it.each([
@@ -304,6 +347,34 @@ describe('a report', () => {
       expect.stringContaining('could not finish its work'),
       'The model of this agent refused to go on.',
     ]);
+  });
+
+  it.each([
+    ['rounds', 'the agent used tools too many times in one turn'],
+    ['compactions', 'the context was summarised several times in a row and is full again'],
+  ] as const)('is the last one of a child that reached the limit of %s', async (cause, why) => {
+    const stage = await team('ann', 'bob');
+    const thread = child(stage);
+    const entries = await appended(stage, () => stage.change(thread, { do: 'give up', cause, taken: [] }));
+    expect(outline(entries)).toEqual([
+      'session.thread_status_idle',
+      'session.thread_status_terminated',
+      'agent.thread_message_received',
+      'session.thread_status_running',
+    ]);
+    expect(last(stage, 'session.thread_status_idle').stop_reason).toEqual({ type: 'retries_exhausted' });
+    expect(reports(stage)).toEqual([`This agent could not finish its work. ${why}`]);
+    await stage.says(PRIMARY, calls(follows(thread)));
+    expect(JSON.stringify(stage.entries().at(-1))).toContain('has ended: begin another one');
+    expect(await stage.state(thread)).toMatchObject({ status: 'terminated', run: 1 });
+    expect((await stage.state()).team?.busy).toMatchObject([{ thread: child(stage, 1) }]);
+  });
+
+  it.each(['rounds', 'compactions', 'attempts'] as const)('is of an advisor that ends once: %s', async (cause) => {
+    const stage = await createTeamStage([says('hi')]);
+    await stage.says(PRIMARY, calls(question));
+    await stage.change(child(stage), { do: 'give up', cause, taken: [] });
+    expect(outline(stage.entries()).filter((type) => type === 'session.thread_status_terminated')).toHaveLength(1);
   });
 
   it('is cut when it is long, and is there when the child says nothing', async () => {
@@ -550,7 +621,7 @@ describe('a follow-up', () => {
 
   it('to an advisor, at work or not, is an answer to the model', async () => {
     const stage = await createTeamStage([says('hi')]);
-    await stage.says(PRIMARY, calls(['ask_advisor', { question: 'How?' }]));
+    await stage.says(PRIMARY, calls(question));
     const thread = child(stage);
     await stage.send([says('more')]);
     await stage.says(PRIMARY, calls(follows(thread)));
@@ -585,7 +656,7 @@ describe('a follow-up', () => {
 describe('an advisor', () => {
   it('is asked once, in the order of the API, and the agent waits for it', async () => {
     const stage = await createTeamStage([says('hi')]);
-    const entries = await appended(stage, () => stage.says(PRIMARY, calls(['ask_advisor', { question: 'How?' }])));
+    const entries = await appended(stage, () => stage.says(PRIMARY, calls(question)));
     expect(outline(entries).slice(-4)).toEqual([
       'session.thread_created',
       'session.thread_status_running',
@@ -647,6 +718,34 @@ describe('the statuses of the session', () => {
     expect(statuses(stage)).toEqual(['running', 'idle', 'running']);
     for (const thread of stage.threads) expect((await stage.state(thread)).status).toBe('running');
   });
+
+  /** Two calls of each of three threads: every set of answers, in both orders. */
+  const sets = Array.from({ length: 64 }, (_, set) => [0, 1, 2, 3, 4, 5].filter((bit) => (set & (1 << bit)) !== 0));
+  it.each([...sets, ...sets.map((set) => set.toReversed())].slice(1).map((set) => [set]))(
+    'are told once, as they are after the answers %j of one request',
+    async (answered) => {
+      const stage = await createTeamStage([says('hi')]);
+      await stage.says(PRIMARY, calls(asks('ann'), asks('bob'), ['weather'], ['weather']));
+      for (const thread of stage.children()) await stage.says(thread, calls(['weather'], ['weather']));
+      const states = await Promise.all(stage.threads.map((thread) => stage.state(thread)));
+      const open = states.flatMap((state) => state.calls.map(({ id }) => id));
+      const replies = answered.map((index) => told(open[index] ?? expect.fail()));
+      const entries = await appended(stage, () => stage.send(replies));
+      const left = open.filter((_id, index) => !answered.includes(index));
+      const goesOn = [0, 2, 4].some((of) => answered.includes(of) && answered.includes(of + 1));
+      const now = outline(entries).filter((type) => type.startsWith('session.status_'));
+      expect(now).toEqual(answered.length === 0 ? [] : [goesOn ? 'session.status_running' : 'session.status_idle']);
+      const { stop_reason: reason } = last(stage, 'session.status_idle');
+      if (!goesOn && reason.type === 'requires_action') expect(reason.event_ids.toSorted()).toEqual(left.toSorted());
+      const ofThreads = entries.flatMap((entry) =>
+        'event' in entry && entry.event.type.startsWith('session.thread_') && 'session_thread_id' in entry.event
+          ? [entry.event.session_thread_id]
+          : [],
+      );
+      expect(ofThreads).toEqual([...new Set(ofThreads)]);
+      await expectAgreement(stage);
+    },
+  );
 
   it('are one running and one idle for the work of all', async () => {
     const stage = await team('ann', 'bob');

@@ -17,7 +17,7 @@ import { type AwsFault, faultAnswer } from '../../../../infra/local/aws/wire.ts'
 import type { AwsRequest } from '../../../../infra/local/aws/service.ts';
 import type { ContainerPart, TaskDefinitionPart, Template } from '../../../../infra/local/template/parts.ts';
 import { createCluster, createTasks } from '#aws/hands/tasks.ecs.ts';
-import { SessionId } from '#contract/ids.ts';
+import { mainHand, SessionId } from '#contract/ids.ts';
 import { createBubblewrapRunner } from '../../../../infra/local/tasks/bubblewrap.ts';
 import { createEcsService, type EcsService } from '../../../../infra/local/tasks/ecs.ts';
 import { createRequestRates } from '../../../../infra/local/tasks/request-rates.ts';
@@ -223,6 +223,7 @@ describe('an ECS task', () => {
 describe('the cluster, as the sweep and provisioning see it,', () => {
   const session = SessionId.parse('sesn_1');
   const START = { tokenSha256: 'ab', archive: null };
+  const LONG_HAND = 'h'.repeat(64);
   const place = () => ({
     ...{ ecs, cluster: CLUSTER, taskDefinition: DEFINITION, container: 'sandbox' },
     ...{ subnets: ['subnet-1'], securityGroup: 'sg-1' },
@@ -232,17 +233,17 @@ describe('the cluster, as the sweep and provisioning see it,', () => {
   test('refuses a task for which it has no room, and takes it under the same name when it has', async () => {
     const started = [];
     for (let generation = 1; generation <= MAX_TASKS; generation += 1) {
-      started.push(await tasks().run(session, generation, START));
+      started.push(await tasks().run(mainHand(session), generation, START));
     }
     const [first] = started.map((run) => (run.status === 'started' ? run.task : ''));
-    expect(await tasks().run(session, 9, START)).toMatchObject({
+    expect(await tasks().run(mainHand(session), 9, START)).toMatchObject({
       status: 'refused',
       reason: expect.stringMatching(/^Capacity is unavailable at this time/),
     });
     await whenStatus(first, 'RUNNING');
     await tasks().stop(first ?? '');
     await whenStatus(first, 'STOPPED');
-    expect(await tasks().run(session, 9, START)).toMatchObject({ status: 'started' });
+    expect(await tasks().run(mainHand(session), 9, START)).toMatchObject({ status: 'started' });
   });
 
   test('lists its tasks page by page, with what each was started for, and those that end apart', async () => {
@@ -252,9 +253,9 @@ describe('the cluster, as the sweep and provisioning see it,', () => {
       for await (const page of pages) all.push(...page.map(({ startedBy }) => startedBy));
       return all;
     }
-    await tasks().run(session, 1, START);
-    const second = await tasks().run(session, 2, START);
-    expect(await names(cluster.running())).toEqual(['sesn_1/1', 'sesn_1/2']);
+    await tasks().run(mainHand(session), 1, START);
+    const second = await tasks().run({ session, hand: LONG_HAND }, 2, START);
+    expect(await names(cluster.running())).toEqual(['sesn_1/1', `sesn_1/${LONG_HAND}/2`]);
     const task = second.status === 'started' ? second.task : '';
     await whenStatus(task, 'RUNNING');
     await cluster.stop(task);
@@ -271,7 +272,7 @@ describe('the cluster, as the sweep and provisioning see it,', () => {
     ['a container that it has not', { container: 'other' }],
     ['another endpoint that refuses the connection', { ecs: new ECSClient({ endpoint: 'http://127.0.0.1:1' }) }],
   ])('refuses a start with %s by a value', async (_what, over) => {
-    expect(await createTasks({ ...place(), ...over }, '300').run(session, 1, START)).toMatchObject({
+    expect(await createTasks({ ...place(), ...over }, '300').run(mainHand(session), 1, START)).toMatchObject({
       status: 'refused',
     });
   });
