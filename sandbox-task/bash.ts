@@ -80,7 +80,7 @@ interface ShellOfThread {
  */
 export function bashIn(
   workdir: string,
-  env: Readonly<Record<string, string>>,
+  env: () => Readonly<Record<string, string>>,
   { outputs, maxOutputBytes = MAX_OUTPUT_BYTES, maxShells = MAX_SHELLS }: BashLimits & { readonly outputs: Outputs },
 ): { readonly run: RunTool; close(): void } {
   const pipes = outputPipes();
@@ -111,7 +111,7 @@ export function bashIn(
 
   async function runCommand(own: ShellOfThread, command: string, call: ToolCall & Stopped): Promise<ToolResult> {
     if (own.shell === null && makeRoom() === 'no room') return { text: noShell(maxShells), isError: true };
-    const used = (own.shell ??= startShell(workdir, env));
+    const used = (own.shell ??= startShell(workdir, env()));
     const { knownJobs } = own;
     const capture = outputs.capture(call.call);
     const pipe = await pipes.take();

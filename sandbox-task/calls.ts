@@ -46,7 +46,17 @@ const threadId = (thread: ExecuteRequest['thread']): string => thread?.id ?? '';
 /** Well below the time after which the caller takes a silent sandbox for dead. */
 const WAIT_MS = 5000;
 
-export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCalls, waitMs = WAIT_MS): Calls {
+interface CallsOptions {
+  readonly waitMs?: number | undefined;
+  /** For the model, about what happened while a call ran. */
+  readonly takeNotes?: () => readonly string[];
+}
+
+export function idempotentCalls(
+  tools: Pick<Tools, 'run'>,
+  finished: FinishedCalls,
+  { waitMs = WAIT_MS, takeNotes = () => [] }: CallsOptions = {},
+): Calls {
   const known = new Map<string, KnownCall>();
   const limits = new Map<string, Limit>();
   const stopped = new Map<string, string>();
@@ -86,9 +96,9 @@ export function idempotentCalls(tools: Pick<Tools, 'run'>, finished: FinishedCal
   }
 
   function start(request: ExecuteRequest, fingerprint: string): Promise<FinishedCall> {
-    const { notes } = request;
     const running = run(request).then((result) => {
-      const ended = notes === undefined ? result : { ...result, notes };
+      const notes = [...(request.notes ?? []), ...takeNotes()];
+      const ended = notes.length === 0 ? result : { ...result, notes };
       finished.keep(request.call, ended);
       entry.running = null;
       ends.emit('end');

@@ -13,6 +13,7 @@ import { logLine } from './log.ts';
 import { sandboxServer } from './server.ts';
 import { SettingError, type Settings, settingsFrom } from './settings.ts';
 import { toolsIn } from './tools.ts';
+import { wayOutOf } from './way-out.ts';
 
 /** ECS kills the container 30 s after SIGTERM. Running calls have this long to end by themselves. */
 const GRACE_MS = 10_000;
@@ -24,10 +25,11 @@ const FLUSH_MS = 1_000;
 async function start(settings: Settings): Promise<void> {
   const { places } = settings;
   await makeWorkdir(places.workdir);
-  const tools = toolsIn(places);
+  const { relay, variables } = wayOutOf({ host: settings.relayHost, mnt: places.mnt, log: logLine });
+  const tools = toolsIn(places, { wayOut: variables });
   const contents = contentsIn(places, settings.archive);
   const finished = finishedCalls();
-  const calls = idempotentCalls(tools, finished);
+  const calls = idempotentCalls(tools, finished, { takeNotes: relay.takeNotes });
   let stopping: string | null = null;
 
   const changes = changesIn(places, contents);
@@ -43,6 +45,7 @@ async function start(settings: Settings): Promise<void> {
     calls,
     contents,
     changes,
+    relay,
     programsLive,
     isStopping: () => stopping !== null,
     idle,
@@ -57,6 +60,7 @@ async function start(settings: Settings): Promise<void> {
     await endCalls(calls);
     await closeServer(server);
     tools.close();
+    relay.close();
     finished.close();
     // A tool that ignores its signal would keep the process alive.
     process.exit(0);

@@ -17,6 +17,7 @@ const STATUS_BY_ERROR = {
   request_too_large: 413,
   contents_awaited: 425,
   calls_awaited: 425,
+  way_out_awaited: 425,
   internal: 500,
   stopping: 503,
 } as const;
@@ -46,6 +47,11 @@ export function refusal(error: keyof typeof STATUS_BY_ERROR, message: string): R
 export function awaitingCalls(calls: readonly string[]): Reply {
   const body = { error: 'calls_awaited', message: 'earlier calls have to end first', calls: [...calls] };
   return { status: STATUS_BY_ERROR.calls_awaited, body };
+}
+
+export function awaitingWayOut(unreachable: string | null): Reply {
+  const body = { error: 'way_out_awaited', message: 'programs wait for the egress proxy' };
+  return { status: STATUS_BY_ERROR.way_out_awaited, body: { ...body, ...(unreachable !== null && { unreachable }) } };
 }
 
 export function tooLarge(): Reply {

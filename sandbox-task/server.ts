@@ -11,7 +11,8 @@ import type { Contents } from './contents.ts';
 import type { IdleEnd } from './idle-end.ts';
 import type { Log } from './log.ts';
 import { BrokenStream } from './parcels.ts';
-import { awaitingCalls, type BytesReply, refusal, type Reply, tooLarge } from './reply.ts';
+import type { Awaited as WayOutAwaited, Relay } from './relay.ts';
+import { awaitingCalls, awaitingWayOut, type BytesReply, refusal, type Reply, tooLarge } from './reply.ts';
 
 /** The longest request sends an archive of packages; the calling function ends before this limit. */
 const REQUEST_TIMEOUT_MS = 900_000;
@@ -23,6 +24,7 @@ interface SandboxServerOptions {
   readonly calls: Calls;
   readonly contents: Contents;
   readonly changes: Changes;
+  readonly relay: Pick<Relay, 'use' | 'hindrance' | 'awaited'>;
   /** Whether programs go on that the agent started. */
   readonly programsLive: () => boolean;
   readonly isStopping: () => boolean;
@@ -189,10 +191,12 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
   if (options.contents.areAwaited({})) return awaitingContents();
   options.idle.used();
   try {
+    if (request.wayOut !== undefined) await options.relay.use(request.wayOut, request.call);
     const hindrance = calls.isKnown(request.call) ? null : await hindranceOf(request, options);
     // Two requests for one call may both have waited: `answer` begins it once.
     if (hindrance !== null) return hindrance;
-    const answer = await calls.answer(request);
+    const answer = await answerOf(request, options);
+    if ('unreachable' in answer) return awaitingWayOut(answer.unreachable);
     if (answer.status === 'mismatch') return refusal('call_mismatch', 'the call id was used for another tool or input');
     const { output, ...rest } = answer.response;
     log('INFO', 'call', { ...facts, ...rest, outputChars: output.length });
@@ -209,6 +213,18 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
   }
 }
 
+/** The call's answer, unless a program waits for a way out first: the call goes on then. */
+async function answerOf(request: ExecuteRequest, { calls, relay }: SandboxServerOptions) {
+  const ended = new AbortController();
+  const answering = calls.answer(request).finally(() => ended.abort());
+  if (request.wayOut === undefined) return answering;
+  answering.catch(() => undefined);
+  return Promise.race<Awaited<typeof answering> | WayOutAwaited>([
+    answering,
+    relay.awaited(request.call, ended.signal),
+  ]);
+}
+
 /** Why a call that is not known here cannot begin; null when it can. */
 async function hindranceOf(request: ExecuteRequest, options: SandboxServerOptions): Promise<Reply | null> {
   if (options.isStopping()) return refusal('stopping', 'the sandbox is stopping');
@@ -216,7 +232,9 @@ async function hindranceOf(request: ExecuteRequest, options: SandboxServerOption
   if (missing !== null) return awaitingCalls(missing);
   // The sandbox may have begun to stop while this call waited.
   if (options.isStopping()) return refusal('stopping', 'the sandbox is stopping');
-  return options.contents.areAwaited(request) ? awaitingContents() : null;
+  if (options.contents.areAwaited(request)) return awaitingContents();
+  const wayOut = request.wayOut === undefined ? null : await options.relay.hindrance(request.call);
+  return wayOut === null ? null : awaitingWayOut(wayOut.unreachable);
 }
 
 const awaitingContents = () => refusal('contents_awaited', 'the contents of this version have to be put first');

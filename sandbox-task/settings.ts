@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { SandboxVariables } from '../functions/contract/hands.ts';
 import { parseJson, problemsOf } from './body.ts';
 import type { Places } from './places.ts';
+import { USUAL_HOST } from './relay.ts';
 
 /** The longest time of a timer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -17,6 +18,8 @@ export interface Settings {
   readonly asAgent: readonly string[] | null;
   /** Whether the server is another user than the agent. On a machine without walls any user may have its number. */
   readonly changesUser: boolean;
+  /** The loopback address of the relay. */
+  readonly relayHost: string;
   readonly listen: { readonly path: string } | { readonly host: string; readonly port: number };
 }
 
@@ -40,6 +43,7 @@ export function settingsFrom(environment: Readonly<Record<string, string | undef
     archive,
     asAgent: SANDBOX_AS_AGENT === undefined ? null : launcherFrom(SANDBOX_AS_AGENT),
     changesUser: SANDBOX_CHANGES_USER !== undefined,
+    relayHost: parsed.data.SANDBOX_RELAY_HOST ?? USUAL_HOST,
     listen: addressFrom(SANDBOX_LISTEN),
   };
 }

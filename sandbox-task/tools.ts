@@ -20,11 +20,17 @@ export interface Tools {
   close(): void;
 }
 
+interface WithWayOut {
+  /** With what programs that begin find their way out. */
+  readonly wayOut?: () => Readonly<Record<string, string>>;
+}
+
 /** The tools of the SDK and a `bash` of our own, bound to the session's folders. */
-export function toolsIn(places: Places, limits: BashLimits = {}): Tools {
+export function toolsIn(places: Places, { wayOut = () => ({}), ...limits }: BashLimits & WithWayOut = {}): Tools {
   const { workdir, mnt, packagesDir } = places;
   const outputs = outputsUnder(workdir);
-  const bash = bashIn(workdir, cleanEnvironment(workdir, packagesDir), { outputs, ...limits });
+  const environment = () => ({ ...wayOut(), ...cleanEnvironment(workdir, packagesDir) });
+  const bash = bashIn(workdir, environment, { outputs, ...limits });
   const context = { workdir, allowedRoots: [mnt] };
   const sdkTools = betaAgentToolset20260401(context);
   const runners: Record<SandboxTool, RunTool> = {

@@ -97,6 +97,7 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
     may: [
       'sandbox-task/',
       'functions/contract/hands.ts',
+      'functions/contract/egress.ts',
       'functions/contract/packages.ts',
       'zod',
       'node:',

@@ -53,6 +53,19 @@ export const SandboxVariable = z.object({
 });
 export type SandboxVariable = z.infer<typeof SandboxVariable>;
 
+/**
+ * The network of one sandbox, decided when it starts, in its record. A sandbox that reaches nothing and has no variable has
+ * none.
+ */
+export const SandboxNetwork = z.object({
+  workspace: WorkspaceId,
+  reach: Reach,
+  variables: z.array(SandboxVariable),
+  /** The session has repositories, which the sandbox reaches whatever `reach` says. */
+  hasRepositories: z.literal(true).optional(),
+});
+export type SandboxNetwork = z.infer<typeof SandboxNetwork>;
+
 /** A secret that the proxy puts in the place of a placeholder, and never into a URL. */
 export const Substitution = z.strictObject({
   credential: CredentialId,

@@ -17,6 +17,9 @@
  * changes nothing, and a stream that breaks leaves what arrived as a whole.
  * An `/execute` that names another version than that of the last complete manifest, of the session or of its own thread,
  * is answered `contents_awaited`, and so is any call of a sandbox that lacks the packages it was started for.
+ * An `/execute` with `wayOut` is answered `way_out_awaited` while a program waits for the egress proxy and no proxy is known
+ * that can be reached. A call that has begun goes on meanwhile, and the repeated request joins it. One caller at a time is
+ * answered so.
  * `GET /changes` answers 200 and a `ChangesResponse`: what the agent's programs wrote below `OUTPUTS_DIR` and the writable
  * memory mounts and the caller has not kept. `POST /changes/bytes` with a `ChangeRead` answers 200 and the bytes, or breaks
  * the connection when the file changes meanwhile. `POST /changes` with a `ChangesKept` says which of them are stored, and
@@ -89,6 +92,24 @@ export const READING_TOOLS: ReadonlySet<string> = new Set<SandboxTool>(['read', 
 /** For the model, about contents that a call does not find. */
 const ContentNotes = z.array(z.string().max(2000)).max(100);
 
+/**
+ * What the relay in a task is told. `caller` of a sandbox is `<session>/<hand>/<generation>`, and `packages/<archive>` of a
+ * package build. Only the relay sees `token`.
+ */
+export const WayOut = z.strictObject({
+  /** `host:port` of the egress proxy; null when none was needed until now. */
+  proxy: z.string().max(300).nullable(),
+  caller: z.string().min(1).max(256),
+  token: z.string().min(1).max(256),
+  /** Names and placeholders, for the environment of programs. */
+  variables: z.record(z.string(), z.string()),
+  /** Programs need the certificate of the proxy's authority when they begin. */
+  opensTls: z.literal(true).optional(),
+  /** Why there is no proxy, for programs: they are not held then. */
+  reason: z.string().min(1).max(300).optional(),
+});
+export type WayOut = z.infer<typeof WayOut>;
+
 export const ExecuteRequest = z
   .strictObject({
     /** The tool-use id: the idempotency key. */
@@ -114,6 +135,8 @@ export const ExecuteRequest = z
     contents: z.string().min(1).max(300).optional(),
     /** What the call's result must tell. The sandbox keeps those of the request that began the call. */
     notes: ContentNotes.optional(),
+    /** Absent in a session whose programs reach nothing. */
+    wayOut: WayOut.optional(),
   })
   .meta({ id: 'ExecuteRequest' });
 export type ExecuteRequest = z.infer<typeof ExecuteRequest>;
@@ -130,7 +153,7 @@ export const ExecuteResponse = z
     changed: z.int().min(1).optional(),
     /** Programs that the agent started go on; absent when none does. */
     programsLive: z.literal(true).optional(),
-    /** Those of the request that began the call; absent without any. */
+    /** Those of the request that began the call, and what the network rules refused; absent without any. */
     notes: ContentNotes.optional(),
   })
   .meta({ id: 'ExecuteResponse' });
@@ -260,7 +283,7 @@ export type ChangesKept = z.infer<typeof ChangesKept>;
 
 /**
  * 400 `invalid_request`, 401 `unauthorized`, 404 `not_found`, 409 `call_mismatch` (same id, other tool or input) or
- * `file_changed`, 413 `request_too_large`, 425 `contents_awaited` or `calls_awaited`, 500 `internal`, 503 `stopping`.
+ * `file_changed`, 413 `request_too_large`, 425 `contents_awaited`, `calls_awaited` or `way_out_awaited`, 500 `internal`, 503 `stopping`.
  */
 export const ExecuteError = z
   .object({
@@ -268,6 +291,8 @@ export const ExecuteError = z
     message: z.string(),
     /** With `calls_awaited`: calls that have not arrived here. */
     calls: z.array(z.string()).optional(),
+    /** With `way_out_awaited`: the proxy's address that was told and could not be reached. */
+    unreachable: z.string().max(300).optional(),
   })
   .meta({ id: 'ExecuteError' });
 export type ExecuteError = z.infer<typeof ExecuteError>;
@@ -291,6 +316,8 @@ export const SandboxVariables = z.object({
    * commands away from itself in another way than by their user.
    */
   SANDBOX_AS_AGENT: z.string().optional(),
+  /** The loopback address at which programs find their way out, where it is not the usual one: tasks share one network there. */
+  SANDBOX_RELAY_HOST: z.string().optional(),
   /** Set where START_SERVER has made the server a user of its own, which starts programs as the agent. */
   SANDBOX_CHANGES_USER: z.literal('yes').optional(),
   /** `host:port`, or the path of a Unix socket where the task has no network of its own. */

@@ -48,6 +48,9 @@ export const SANDBOX_NOT_READY = 'SandboxNotReady';
 /** The error by which `execute` tells that its sandbox is lost. The call has its result then. */
 export const SANDBOX_LOST = 'SandboxLost';
 
+/** The error by which `execute` asks for an egress proxy. The call runs on. */
+export const WAY_OUT_NOT_READY = 'WayOutNotReady';
+
 /** What the state machine does next. `again`: queued input. `long`: go on in the next run. */
 export const Next = z.object({
   do: z.enum(['tools', 'harvest', 'retry', 'again', 'long', 'idle']),

@@ -59,6 +59,7 @@ test('the sandbox server’s defaults are the task’s port, its workspace and f
     places: { workdir: '/workspace', mnt: '/mnt', packagesDir: null },
     idleMs: 300_000,
     archive: null,
+    relayHost: '127.0.0.1',
     asAgent: null,
     changesUser: false,
     listen: { host: '0.0.0.0', port: 8080 },

@@ -16,6 +16,7 @@ import { contentsIn } from '../../sandbox-task/contents.ts';
 import { finishedCalls } from '../../sandbox-task/finished-calls.ts';
 import { programsLive } from '../../sandbox-task/live-programs.ts';
 import { sandboxServer } from '../../sandbox-task/server.ts';
+import { wayOutOf } from '../../sandbox-task/way-out.ts';
 import { toolsIn } from '../../sandbox-task/tools.ts';
 import { bundleOf } from '#test/run-cache.ts';
 
@@ -105,31 +106,40 @@ export async function startSandbox(
     waitMs,
     streamBeginsMs = 0,
     takerSilenceMs = 0,
+    relayPort,
     ...bash
-  }: BashLimits & { readonly waitMs?: number; readonly streamBeginsMs?: number; readonly takerSilenceMs?: number } = {},
+  }: BashLimits & {
+    readonly waitMs?: number;
+    readonly streamBeginsMs?: number;
+    readonly takerSilenceMs?: number;
+    readonly relayPort?: number;
+  } = {},
 ) {
   const folder = await mkdtemp(join(tmpdir(), 'sandbox-test-'));
   const workdir = await mkdtemp(join(folder, 'workspace-'));
   const mnt = join(folder, 'mnt');
   await mkdir(join(mnt, 'session/outputs'), { recursive: true });
   const places = { workdir, mnt, packagesDir: packages?.dir ?? null };
-  const tools = toolsIn(places, bash);
+  const lines: string[] = [];
+  const log = (...line: readonly unknown[]) => lines.push(JSON.stringify(line));
+  const { relay, variables } = wayOutOf({ host: '127.0.0.1', port: relayPort, mnt, log });
+  const tools = toolsIn(places, { ...bash, wayOut: variables });
   const limits = { ...CONTENT_LIMITS, archiveBytes: packages?.maxBytes ?? CONTENT_LIMITS.archiveBytes };
   const contents = contentsIn(places, packages?.archive ?? null, { limits, streamBeginsMs });
   const finished = finishedCalls();
-  const calls = idempotentCalls(tools, finished, waitMs);
+  const calls = idempotentCalls(tools, finished, { waitMs, takeNotes: relay.takeNotes });
   const events = new EventEmitter();
   let isDue = false;
-  const lines: string[] = [];
   const server = sandboxServer({
     tokenSha256: TOKEN_SHA256,
     calls,
     contents,
     changes: changesIn(places, contents, takerSilenceMs),
+    relay,
     programsLive,
     isStopping: () => false,
     idle: { used: () => void events.emit('call'), kept: () => undefined, isDue: () => isDue },
-    log: (...line) => lines.push(JSON.stringify(line)),
+    log,
   });
   const socketPath = join(folder, 'server.sock');
   server.listen(listen === 'tcp' ? { host: '127.0.0.1', port: 0 } : { path: socketPath });
@@ -151,6 +161,7 @@ export async function startSandbox(
       execute(address, callOf(name, input, more)),
     async close() {
       tools.close();
+      relay.close();
       server.close();
       server.closeAllConnections();
       finished.close();

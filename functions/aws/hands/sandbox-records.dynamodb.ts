@@ -1,6 +1,7 @@
 /** The records of a session's hands, and the marks of the calls sent to them. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
+import { SandboxNetwork } from '#contract/egress.ts';
 import { HandId, Instant, mainHand, type EventId, type HandKey, type SessionId } from '#contract/ids.ts';
 import { PackageList } from '#contract/packages.ts';
 import { Fault } from '#core/ports/errors.ts';
@@ -17,6 +18,7 @@ const common = {
   lastUsedAt: Instant,
   packages: optional(json(PackageList)),
   archive: optional(z.string()),
+  network: optional(json(SandboxNetwork)),
   replaces: z.boolean().optional(),
   told: z.set(z.string()).optional(),
 };
@@ -87,14 +89,20 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
       return found;
     },
 
-    async reserve(hand, previous, { at, ...begun }) {
+    async reserve(hand, previous, { at, network = null, ...begun }) {
       const isPrevious = '#generation = :previous';
       const isFirst = 'attribute_not_exists(#generation)';
       const reserving = table.updating(keyOf(hand), {
         when: [previous === 0 ? `${isFirst} OR ${isPrevious}` : isPrevious],
         values: { previous },
         set: {
-          ...{ ...begun, generation: previous + 1, status: 'starting', lastUsedAt: at },
+          ...{
+            ...begun,
+            network: network && JSON.stringify(network),
+            generation: previous + 1,
+            status: 'starting',
+            lastUsedAt: at,
+          },
           ...{ task: null, address: null, readyAt: null, reason: null, retryAt: null },
         },
       });

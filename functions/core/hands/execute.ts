@@ -278,6 +278,7 @@ async function nextRequest(
     }
     case 'awaits contents':
       return withContents(world, recipient, { request, givings });
+    case 'awaits way out':
     case 'unreachable':
     case 'interrupted':
       return { request };
@@ -334,8 +335,8 @@ function noting(request: ExecuteRequest, more: readonly string[]): ExecuteReques
 }
 
 /** For a sandbox of another version, which knows fewer fields; null for a request that has none of them. */
-function plain({ contents, thread, after, notes, ...request }: ExecuteRequest): ExecuteRequest | null {
-  return [contents, thread, after, notes].every((field) => field === undefined) ? null : request;
+function plain({ contents, thread, after, notes, wayOut, ...request }: ExecuteRequest): ExecuteRequest | null {
+  return [contents, thread, after, notes, wayOut].every((field) => field === undefined) ? null : request;
 }
 
 const isOpen = (call: EventId) => (state: SessionState) => state.calls.some((open) => open.id === call);

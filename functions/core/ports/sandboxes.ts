@@ -9,6 +9,7 @@ import type {
   ExecuteResponse,
   Manifest,
 } from '#contract/hands.ts';
+import type { SandboxNetwork } from '#contract/egress.ts';
 import type { EventId, HandKey, Instant, SessionId, ThreadId } from '#contract/ids.ts';
 import type { PackageFailure, PackageList, PackageOrder } from '#contract/packages.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
@@ -42,6 +43,8 @@ export type ReservedSandbox = {
   readonly lastUsedAt: Instant;
   readonly packages: PackageList | null;
   readonly archive: string | null;
+  /** None for a sandbox that reaches nothing. */
+  readonly network?: SandboxNetwork | null | undefined;
   /** An earlier sandbox was lost. `told` has the threads that know: a result since then has said so. */
   readonly replaces?: boolean | undefined;
   readonly told?: ReadonlySet<string> | undefined;
@@ -88,7 +91,7 @@ export interface SandboxRecords {
   reserve(
     hand: HandKey,
     previous: number,
-    start: SandboxStart & { token: string; archive: string | null; at: Instant },
+    start: SandboxStart & { token: string; archive: string | null; network?: SandboxNetwork | null; at: Instant },
   ): Promise<SandboxRecord | null>;
   /** Takes over a start that no other provisioner watches at `at`, or goes on watching it. */
   watch(
@@ -195,6 +198,8 @@ export type SandboxReply =
   | { readonly status: 'unreachable' }
   /** It lacks contents that the call must find, and has not taken it. */
   | { readonly status: 'awaits contents' }
+  /** A program waits for the egress proxy, and `unreachable` is the address that was told and cannot be reached. */
+  | { readonly status: 'awaits way out'; readonly unreachable: string | null }
   /** Earlier calls have not ended there, and it has not taken this one. `missing` are those that it does not know. */
   | { readonly status: 'awaits calls'; readonly missing: readonly string[] }
   /** It does not take this call: `reason` is for the model. */

@@ -1,0 +1,71 @@
+/** The certificate of the egress proxy's authority, and the bundle in which programs find it. */
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import type { Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { rootCertificates } from 'node:tls';
+import { asServer } from './as-agent.ts';
+
+const PATIENCE_MS = 10_000;
+const MAX_BYTES = 64 * 1024;
+const PEM = /^\s*(?:-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+$/;
+
+/** Asks on a connection that has been greeted, and ends it. Null when there is no such answer. */
+export async function certificateFrom(connection: Socket): Promise<string | null> {
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  try {
+    const asked = request({
+      createConnection: () => connection,
+      path: '/ca.pem',
+      headers: { host: 'egress-proxy' },
+      signal,
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    asked.once('error', reject).once('response', (response) => {
+      if (response.statusCode === 200 && Number(response.headers['content-length'] ?? 0) <= MAX_BYTES)
+        text(response).then(resolve, reject);
+      else reject(new Error(`the proxy answered ${response.statusCode}`));
+    });
+    asked.end();
+    const pem = await promise;
+    return PEM.test(pem) ? pem : null;
+  } catch {
+    return null;
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** Where systems keep the certificates of public authorities. */
+const SYSTEM = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/cert.pem'];
+
+function publicAuthorities(): string {
+  for (const path of SYSTEM) {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch {
+      // Another system keeps them elsewhere.
+    }
+  }
+  return rootCertificates.join('\n');
+}
+
+/**
+ * A file with the certificates of public authorities and of the egress proxy's. It belongs to the server, in a folder of the
+ * server, where there are two users. Programs find it whole at every moment.
+ */
+export function createBundle(mnt: string): { readonly path: string; write(certificate: string): void } {
+  const path = join(mnt, 'session', '.ca-bundle.pem');
+  const authorities = publicAuthorities();
+  return {
+    path,
+    write(certificate) {
+      asServer(() => {
+        const whole = join(dirname(path), '.ca-bundle.new');
+        writeFileSync(whole, `${authorities}\n${certificate}`, { mode: 0o644 });
+        renameSync(whole, path);
+      });
+    },
+  };
+}
