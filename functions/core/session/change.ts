@@ -10,7 +10,7 @@ import type { Append, Appended, Head, LogKey, NewThread, SessionLog } from '#cor
 import type { Stamp } from '#core/ports/stamp.ts';
 import { NO_OTHERS, type Beside, type Command, type OtherHeads, type Refusal } from '#core/session/commands.ts';
 import { decide, threadsOf } from '#core/session/decide.ts';
-import { endsInReport, toldBy } from '#core/session/tell.ts';
+import { endsInReport, suspendedAt, toldBy, type Earlier } from '#core/session/tell.ts';
 
 interface Prepares {
   readonly status: 'prepared';
@@ -142,7 +142,7 @@ export function tellsPrimary<Log extends SessionLog>(log: Log, stamp: Stamp, sto
   };
 
   async function tell(append: Append): Promise<Appended> {
-    const told = toldBy(append.after.state, append, await lastMessage(append));
+    const told = toldBy(append.after.state, append, await earlier(append));
     const { parent } = append.state;
     if (told === null || parent === undefined) return log.append(append);
     const key: LogKey = { session: append.key.session, thread: parent };
@@ -156,6 +156,15 @@ export function tellsPrimary<Log extends SessionLog>(log: Log, stamp: Stamp, sto
       [primary = null] = stored.beside;
     }
     throw new Fault('session_gone', `the session ${key.session} was deleted`);
+  }
+
+  async function earlier(append: Append): Promise<Earlier> {
+    const { key, after, entries } = append;
+    const uses = suspendedAt(after.state, entries).map(async (position) => {
+      const use = eventIn(await log.entryAt(key, position));
+      return use?.type === 'agent.tool_use' || use?.type === 'agent.mcp_tool_use' ? [use] : [];
+    });
+    return { said: await lastMessage(append), uses: (await Promise.all(uses)).flat() };
   }
 
   /** The child's last message, where an earlier append holds it: a turn may end after the append of its answer. */

@@ -228,6 +228,8 @@ function evolveCopy(state: SessionState, child: ThreadId, event: SessionEvent): 
   switch (event.type) {
     case 'agent.tool_use':
     case 'agent.mcp_tool_use':
+      // Any other is told because its hand gave it back: it counts from the child's next rest on.
+      return event.evaluated_permission === 'ask' ? asked(state, child, event.id) : state;
     case 'agent.custom_tool_use':
       return asked(state, child, event.id);
     case 'user.tool_confirmation':

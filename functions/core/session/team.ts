@@ -22,19 +22,18 @@ export function created(state: SessionState): SessionState {
   return { ...state, team: state.team ?? begun };
 }
 
-/** The status of a child; in a child's own log there is none. */
+/** The status of a child; in a child's own log there is none. One that begins to run, or to wait for its model, has no open call. */
 export function childStatus(state: SessionState, event: ThreadStatus): SessionState {
   const { session_thread_id: thread, agent_name: name } = event;
   const kind = name === ADVISOR_NAME ? { isAdvisor: true as const } : {};
   const others = (team: Team) => team.busy.filter((child) => child.thread !== thread);
-  const calls = state.team?.busy.find((child) => child.thread === thread)?.calls ?? [];
   const withBusy = (child: Pick<BusyThread, 'status' | 'calls'>) =>
     withTeam(state, (team) => ({ ...team, busy: [...others(team), { thread, ...kind, ...child }] }));
   switch (event.type) {
     case 'session.thread_status_running':
-      return withBusy({ status: 'running', calls });
+      return withBusy({ status: 'running', calls: [] });
     case 'session.thread_status_rescheduled':
-      return withBusy({ status: 'rescheduling', calls });
+      return withBusy({ status: 'rescheduling', calls: [] });
     case 'session.thread_status_idle':
       if (event.stop_reason.type === 'requires_action') {
         return withBusy({ status: 'idle', calls: event.stop_reason.event_ids });

@@ -3,10 +3,10 @@
  * on the primary thread's log in the append that makes them true, so that neither log is ever ahead of the other.
  */
 import { wholeTextOf } from '#contract/content.ts';
-import { eventIn, type Entry, type SessionState } from '#contract/entries.ts';
-import type { StopReason } from '#contract/events.ts';
+import { eventIn, recordIn, type Entry, type OpenCall, type SessionState } from '#contract/entries.ts';
+import type { EventOf, StopReason } from '#contract/events.ts';
 import type { Usage } from '#contract/usage.ts';
-import type { ThreadId } from '#contract/ids.ts';
+import type { Position, ThreadId } from '#contract/ids.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import {
@@ -25,17 +25,40 @@ import { awaitedCalls, sessionStatus } from '#core/session/waiting.ts';
 /** Of a report; the whole text is in the child's log. */
 const MAX_REPORT_CHARS = 50_000;
 
+/** What earlier appends of the child hold, and this one tells. */
+export interface Earlier {
+  /** The child's last message, of which the report is made. */
+  readonly said: string | null;
+  /** Uses of the calls that `suspendedAt` finds. */
+  readonly uses: readonly EventOf<'agent.tool_use' | 'agent.mcp_tool_use'>[];
+}
+
+const NOTHING_EARLIER: Earlier = { said: null, uses: [] };
+
 /**
- * Null when the change is nothing to the primary thread. `said` is the child's last message, where an append before this
- * one holds it.
+ * Where the uses are of calls that begin to wait for a person outside the session, and that the primary thread was not told
+ * of. A call that was given to a hand a second time has been told of before it: it was confirmed or resumed.
  */
+export function suspendedAt(before: SessionState, entries: readonly Entry[]): readonly Position[] {
+  const suspended = entries.flatMap((entry) => {
+    const record = recordIn(entry);
+    return record?.kind === 'call.suspended' ? [record.call] : [];
+  });
+  const isUntold = ({ id, position, sincePosition }: OpenCall) => suspended.includes(id) && sincePosition === position;
+  return before.calls.filter(isUntold).map(({ position }) => position);
+}
+
+/** Null when the change is nothing to the primary thread. */
 export function toldBy(
   before: SessionState | null,
   { entries, state }: { readonly entries: readonly Entry[]; readonly state: SessionState },
-  said: string | null = null,
+  { said, uses }: Earlier = NOTHING_EARLIER,
 ): Told | null {
   const { thread, agentName: name } = state;
-  const copies = entries.flatMap((entry) => copyOf(entry, state));
+  const copies = [
+    ...uses.map((use) => event({ ...use, session_thread_id: thread })),
+    ...entries.flatMap((entry) => copyOf(entry, state)),
+  ];
   if (copies.length === 0) return null;
   const usage = sinceUsage(before?.toldUsage ?? NO_USAGE, state.toldUsage ?? NO_USAGE);
   const report = isReported(before, entries, state) ? textOf(entries, state, said) : null;

@@ -1,9 +1,9 @@
 /** What holds in the logs of a session’s threads after each step, also when an actor has died in it. */
 import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'vitest';
-import { recordIn, type SessionState } from '#contract/entries.ts';
+import { eventIn, recordIn, type Entry, type SessionState } from '#contract/entries.ts';
 import type { SessionEvent } from '#contract/events.ts';
-import type { ThreadId } from '#contract/ids.ts';
+import type { EventId, ThreadId } from '#contract/ids.ts';
 import { ADVISOR_NAME } from '#contract/multiagent.ts';
 import { fold } from '#core/session/evolve.ts';
 import { sessionUsage } from '#core/session/usage.ts';
@@ -71,16 +71,19 @@ function isBusy(state: SessionState): boolean {
 function expectBusy(primary: SessionState, states: ReadonlyMap<ThreadId, SessionState>): void {
   const busy = [...states.values()].filter((state) => state.parent !== undefined && isBusy(state));
   const byThread = (one: { thread: string }, other: { thread: string }) => (one.thread < other.thread ? -1 : 1);
-  expect((primary.team?.busy ?? []).toSorted(byThread)).toEqual(
-    busy
-      .map((state) => ({
-        thread: state.thread,
-        ...(state.agentName === ADVISOR_NAME && { isAdvisor: true }),
-        status: state.status,
-        calls: blockedCalls(state).map(({ id }) => id),
-      }))
-      .toSorted(byThread),
-  );
+  const told = (primary.team?.busy ?? []).map(({ calls, ...child }) => ({ ...child, calls: calls.toSorted() }));
+  const own = busy.map((state) => ({
+    thread: state.thread,
+    ...(state.agentName === ADVISOR_NAME && { isAdvisor: true }),
+    status: state.status,
+    calls: toldCalls(state).toSorted(),
+  }));
+  expect(told.toSorted(byThread)).toEqual(own.toSorted(byThread));
+}
+
+/** A call that its hand gave back counts when the thread rests. */
+function toldCalls(state: SessionState): readonly EventId[] {
+  return blockedCalls(state).flatMap(({ id, isSuspended }) => (isSuspended && isActive(state) ? [] : [id]));
 }
 
 /** The session's stream tells of each child that has a log, by the name that its own log has. */
@@ -144,12 +147,27 @@ function copyOf(event: SessionEvent, thread: ThreadId): SessionEvent | null {
 
 /** The session’s stream has these copies in the child’s order, and nothing else of the child. */
 function expectCopies(stage: TeamStage, thread: ThreadId): void {
-  const own = stage.events(thread);
-  const ids = new Set<string>(own.map(({ id }) => id));
+  const ids = new Set<string>(stage.events(thread).map(({ id }) => id));
   const [copied, others] = [true, false].map((isCopy) => stage.events().filter(({ id }) => ids.has(id) === isCopy));
-  expect(copied).toEqual(own.flatMap((event) => copyOf(event, thread) ?? []));
+  expect(copied).toEqual(copiesOf(stage.entries(thread), thread));
   const about = (others ?? []).filter((event) => 'session_thread_id' in event && event.session_thread_id === thread);
   expect(about.map(({ type }) => type)).toEqual(['session.thread_created']);
+}
+
+/** A call that its hand gives back waits for an answer from then on: its use comes before the error that says why. */
+function copiesOf(entries: readonly Entry[], thread: ThreadId): readonly SessionEvent[] {
+  const copies: SessionEvent[] = [];
+  for (const [at, entry] of entries.entries()) {
+    const suspended = recordIn(entries[at + 1]);
+    const call = suspended?.kind === 'call.suspended' ? suspended.call : null;
+    const use = entries.map(eventIn).find((event) => event?.id === call);
+    if (use != null && copies.every(({ id }) => id !== call))
+      copies.push({ ...use, session_thread_id: thread } as SessionEvent);
+    const event = eventIn(entry);
+    const copy = event === null ? null : copyOf(event, thread);
+    if (copy !== null) copies.push(copy);
+  }
+  return copies;
 }
 
 /** Each stretch of work ends in one report, and each message that was sent has arrived. */

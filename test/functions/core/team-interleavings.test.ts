@@ -38,10 +38,10 @@ type Action =
       readonly primary: Said;
       readonly child: Said;
       readonly fate: Fate;
-      readonly leaves: boolean;
+      readonly hand: 'ends' | 'leaves programs' | 'gives back';
     }
   | { readonly do: 'send'; readonly events: readonly Sent[]; readonly stale: boolean; readonly fate: Fate }
-  | { readonly do: 'archive'; readonly of: number; readonly fate: Fate }
+  | { readonly do: 'archive' | 'resume'; readonly of: number; readonly fate: Fate }
   | { readonly do: 'kill' | 'lose' | 'double'; readonly of: number }
   | { readonly do: 'sweep' | 'second' };
 /** Steps that begin together. */
@@ -52,6 +52,7 @@ const fate = fc.oneof(
   { weight: 8, arbitrary: fc.constant<Fate>('lives') },
   { weight: 2, arbitrary: fc.constantFrom<Fate>('dies before', 'dies after') },
 );
+const hand = fc.constantFrom('ends' as const, 'leaves programs' as const, 'gives back' as const);
 const other: fc.Arbitrary<Said> = fc.oneof(
   { weight: 6, arbitrary: fc.constant('text' as const) },
   { weight: 2, arbitrary: fc.constantFrom('refusal', 'busy', 'busy', 'no') },
@@ -71,7 +72,7 @@ const sent: fc.Arbitrary<Sent> = fc.oneof(
 const action: fc.Arbitrary<Action> = fc.oneof(
   {
     weight: 60,
-    arbitrary: fc.record({ do: fc.constant('work' as const), of: pick, primary, child, fate, leaves: fc.boolean() }),
+    arbitrary: fc.record({ do: fc.constant('work' as const), of: pick, primary, child, fate, hand }),
   },
   {
     weight: 20,
@@ -80,7 +81,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       ...{ stale: fc.boolean(), fate },
     }),
   },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('archive' as const), of: pick, fate }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constantFrom('archive' as const, 'resume' as const), of: pick, fate }) },
   {
     weight: 6,
     arbitrary: fc.record({ do: fc.constantFrom('kill' as const, 'lose' as const, 'double' as const), of: pick }),
@@ -184,6 +185,11 @@ async function perform(play: Play, what: Action): Promise<void> {
       if (thread !== undefined) await stage.change(thread, { do: 'archive' }, what.fate);
       break;
     }
+    case 'resume': {
+      const call = at(await suspendedCalls(stage), what.of);
+      if (call !== undefined) await stage.resume(call.thread, call.id, what.fate);
+      break;
+    }
     case 'kill':
     case 'lose':
     case 'double': {
@@ -207,8 +213,16 @@ async function performWork(stage: TeamStage, execution: Execution, what: Extract
   if (execution.at === 'turn') await stage.turn(execution, what.fate);
   else if (execution.at === 'asking') await stage.hear(execution, heard(stage, execution, said, what), what.fate);
   else if (execution.at === 'harvest') await stage.harvest(execution, what.fate);
+  else if (hand !== undefined && what.hand === 'gives back') await stage.suspend(execution, hand, what.fate);
   else if (hand !== undefined)
-    await stage.useHand(execution, hand, what.leaves ? { programsLive: true } : {}, what.fate);
+    await stage.useHand(execution, hand, what.hand === 'ends' ? {} : { programsLive: true }, what.fate);
+}
+
+async function suspendedCalls(stage: TeamStage) {
+  const states = await Promise.all(stage.threads.map((thread) => stage.state(thread)));
+  return states.flatMap(({ thread, calls: open }) =>
+    open.flatMap(({ id, isSuspended }) => (isSuspended ? [{ thread, id }] : [])),
+  );
 }
 
 /** Nothing is left to do, and nothing waits but reports from before an interrupt. */

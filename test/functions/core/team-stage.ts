@@ -7,7 +7,7 @@ import { setImmediate as settled } from 'node:timers/promises';
 import type { SessionAgent, SessionThreadAgent } from '#contract/agents.ts';
 import { eventIn, type Entry, type SessionState } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
-import { AgentId, type ThreadId } from '#contract/ids.ts';
+import { AgentId, type EventId, type ThreadId } from '#contract/ids.ts';
 import type { AssignedCall, RunState } from '#contract/run.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
@@ -19,7 +19,7 @@ import type { Rows, ThreadRecord } from '#core/ports/records.ts';
 import { change, tellsPrimary } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
 import { repair, type RunPorts } from '#core/session/repair.ts';
-import { send, startsBeside } from '#core/session/send.ts';
+import { endWait, send, startsBeside } from '#core/session/send.ts';
 import {
   AGENT,
   answer,
@@ -45,6 +45,7 @@ import {
   type RunningTurn,
   SECOND_MS,
 } from '#test/functions/core/actors.ts';
+import { TROUBLE } from '#test/functions/core/served.ts';
 import { refusalOf } from '#test/model/check-request.ts';
 import { memoryPreviews } from '#test/ports/previews.memory.ts';
 import { memoryLog } from '#test/ports/session-log.memory.ts';
@@ -284,6 +285,14 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
       execution.at = 'turn';
       execution.input = { ...execution.input, hands: [...execution.outcomes] };
     },
+
+    /** Its hand gives the call back, because a person has to do something outside the session first. */
+    suspend: (execution: Execution, call: AssignedCall, fate: Fate = 'lives') =>
+      stage.useHand(execution, call, { do: 'suspend', sincePosition: call.sincePosition, error: TROUBLE }, fate),
+
+    /** The person has done it. */
+    resume: (thread: ThreadId, call: EventId, fate: Fate = 'lives') =>
+      unlessKilled(endWait(portsFor({ fate }), { key: keyOf(thread), cause: 'req_1' }, { do: 'resume', call })),
 
     async harvest(execution: Execution, fate: Fate = 'lives') {
       const { since } = execution.input.turn ?? {};

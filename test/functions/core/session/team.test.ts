@@ -284,6 +284,26 @@ describe('what the session’s stream tells of a child', () => {
   });
 });
 
+describe('a call of a child that its hand gives back until a person has consented', () => {
+  it('is told once, before the error with the link, and is what the session waits for', async () => {
+    const stage = await team('ann');
+    const thread = child(stage);
+    await stage.says(thread, calls(['bash']));
+    const at = () => stage.live().find((live) => live.thread === thread) ?? expect.fail('no execution');
+    const hand = at().hands[0] ?? expect.fail('no call for a hand');
+    const entries = await appended(stage, () => stage.suspend(at(), hand));
+    expect(outline(entries)).toEqual(['agent.tool_use', 'session.error']);
+    expect(entries[0]).toMatchObject({ event: { id: hand.id, name: 'bash', session_thread_id: thread } });
+    await stage.turn(at());
+    expect(last(stage, 'session.status_idle').stop_reason).toEqual({ type: 'requires_action', event_ids: [hand.id] });
+    expect(outline(await appended(stage, () => stage.resume(thread, hand.id)))).toEqual(RUNNING);
+    await stage.turn(at());
+    const again = await appended(stage, () => stage.suspend(at(), at().hands[0] ?? expect.fail('no call')));
+    expect(outline(again)).toEqual(['session.error']);
+    await expectAgreement(stage);
+  });
+});
+
 describe('a report', () => {
   it('wakes an idle primary agent, in the append that ends the child’s turn', async () => {
     const stage = await team('ann');
