@@ -112,6 +112,9 @@ export class Brainstem extends Construct {
     // Vaults hold the credentials with which agents act for users. The API stores credentials and cannot read them.
     this.vaults = new Vaults(this, 'Vaults', { removalPolicy, oauthTokens: this.options.oauthTokens });
     this.vaults.grantManage(this.api.answer);
+    // A sandbox that starts finds variables of its session's vaults, and the egress proxy puts in their secrets.
+    this.vaults.grantName(this.hands.provision);
+    if (this.egress !== null) this.vaults.grantHandOut(this.egress.answer);
 
     // The MCP proxy calls MCP servers for users. It is the only function that reads the secrets in their vaults.
     const { vaults } = this;

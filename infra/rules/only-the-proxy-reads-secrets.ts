@@ -11,8 +11,10 @@ import {
   vaultSecrets,
 } from './template.ts';
 
-/** The one calls servers for users; the other gives the egress proxy what it puts into requests of a sandbox. */
-const READERS: readonly unknown[] = ['mcp-proxy', 'egress'];
+/** It calls servers for users. */
+const READER_AND_OPENER = 'mcp-proxy';
+/** It gives the egress proxy what that puts into requests of a sandbox, which is never sealed. */
+const READER = 'egress';
 const READING_SECRETS = ['secretsmanager:GetSecretValue', 'secretsmanager:BatchGetSecretValue'];
 /** Actions that unseal tokens, or that give another principal the right to. */
 const OPENING = ['kms:Decrypt', 'kms:ReEncryptFrom', 'kms:CreateGrant'];
@@ -26,15 +28,20 @@ export const onlyTheProxyReadsSecrets: Rule = {
     );
     if (about.length === 0 || resource.Type === 'AWS::EC2::VPCEndpoint') return 'not-applicable';
     const readers = holdersOf(resource, template);
-    const mayRead = readers.length > 0 && readers.every((entry) => READERS.includes(entry));
-    return compliantIf(mayRead || !about.some((statement) => reads(statement, template)));
+    const isOnlyOf = (...entries: readonly unknown[]) =>
+      readers.length > 0 && readers.every((entry) => entries.includes(entry));
+    const reads = about.some((statement) => readsSecret(statement, template));
+    const opens = about.some((statement) => opensSealed(statement, template));
+    return compliantIf((!reads || isOnlyOf(READER_AND_OPENER, READER)) && (!opens || isOnlyOf(READER_AND_OPENER)));
   },
 };
 
-function reads(statement: PolicyStatement, template: Template): boolean {
-  const ofSecret = reachesSecret(statement, template) && READING_SECRETS.some((action) => allows(statement, action));
-  const ofKey = reachesKey(statement, template) && OPENING.some((action) => allows(statement, action));
-  return ofSecret || ofKey;
+function readsSecret(statement: PolicyStatement, template: Template): boolean {
+  return reachesSecret(statement, template) && READING_SECRETS.some((action) => allows(statement, action));
+}
+
+function opensSealed(statement: PolicyStatement, template: Template): boolean {
+  return reachesKey(statement, template) && OPENING.some((action) => allows(statement, action));
 }
 
 /** Whether a statement may be about a secret of a vault; the names of all of them begin alike. */

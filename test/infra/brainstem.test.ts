@@ -86,7 +86,7 @@ describe('settings: each function gets exactly the environment variables that it
         'RUN_STATE_MACHINE_ARN',
       ],
     ],
-    ['provision', [records, content, ...sandbox, ...packages, ...egress, 'NETWORK_MAX']],
+    ['provision', [records, content, 'VAULT_TABLE', ...sandbox, ...packages, ...egress, 'NETWORK_MAX']],
     ['execute', [log, records, content, 'MEMORY_TABLE']],
     ['web-fetch', [log, records, content, 'WEB_FETCH_ALLOW']],
     ['mcp-proxy', [log, records, content, audit, ...vaults, ...mcp]],
@@ -97,7 +97,7 @@ describe('settings: each function gets exactly the environment variables that it
         ...['MEMORY_TABLE', 'SANDBOX_IDLE_SECONDS', 'EXECUTE_FUNCTION_NAME'],
       ],
     ],
-    ['egress', [records, audit]],
+    ['egress', [records, audit, 'VAULT_TABLE', 'SECRETS_PREFIX']],
     ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
     ['sign-audit', [audit, 'AUDIT_KEY_ARN', 'AUDIT_HEADS_BUCKET']],
   ])('%s', (entry, names) => {
@@ -205,7 +205,15 @@ describe('rights: each function may do exactly what the design says', () => {
         'secrets of vaults': 'secretsmanager:DeleteSecret',
       },
     ],
-    ['egress', { records: read, audit: 'dynamodb:PutItem dynamodb:Query' }],
+    [
+      'egress',
+      {
+        records: read,
+        audit: 'dynamodb:PutItem dynamodb:Query',
+        vaults: read,
+        'secrets of vaults': 'secretsmanager:GetSecretValue',
+      },
+    ],
     ['issue-key', { records: 'dynamodb:PutItem', 'first key': 'secretsmanager:GetSecretValue' }],
     [
       'sign-audit',

@@ -453,6 +453,13 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
         allow(r, { Ref: 'Elsewhere' }, 'kms:Decrypt', { 'Fn::GetAtt': ['TokenKey', 'Arn'] });
       },
     },
+    {
+      what: 'the function egress opens what their key sealed',
+      change: (r, t) => {
+        propertiesOf(t, 'api').Environment.Variables.VAULT_KEY_ARN = { 'Fn::GetAtt': ['TokenKey', 'Arn'] };
+        allow(r, roleOf(t, 'egress'), 'kms:Decrypt', { 'Fn::GetAtt': ['TokenKey', 'Arn'] });
+      },
+    },
     { what: 'any key', change: (r, t) => allow(r, roleOf(t, 'api'), 'kms:*', 'arn:aws:kms:*:*:key/*') },
   ],
   'log-is-append-only': [
