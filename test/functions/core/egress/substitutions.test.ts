@@ -5,6 +5,7 @@ import type { CredentialAuth } from '#contract/credentials.ts';
 import { Substitution, type Reach, type SandboxVariable } from '#contract/egress.ts';
 import { CredentialId, SessionId, type VaultId, type WorkspaceId } from '#contract/ids.ts';
 import { USER_KEY, type Vault } from '#contract/vaults.ts';
+import { placeholders } from '#core/egress/placeholder.ts';
 import { createSubstitutions, type SubstitutionsWorld } from '#core/egress/substitutions.ts';
 import { chooseVariables, MAX_VARIABLES, meets } from '#core/egress/variables.ts';
 import { Fault } from '#core/ports/errors.ts';
@@ -208,16 +209,20 @@ describe('the substitutions of a sandbox', () => {
     await keep(given, vault.id, 'ONE');
     await keep(given, vault.id, 'TWO');
     const variables = await choose([vault]);
-    const placeholders = async (of: ReturnType<typeof asking>) =>
+    const placeholdersIn = async (of: ReturnType<typeof asking>) =>
       (await given.substitutions(of)).map(({ placeholder }) => placeholder);
-    const here = await placeholders(asking(variables));
+    const here = await placeholdersIn(asking(variables));
     const all = [
       ...here,
-      ...(await placeholders(asking(variables, 'token-2'))),
-      ...(await placeholders({ ...asking(variables), session: SessionId.parse('sesn_2') })),
+      ...(await placeholdersIn(asking(variables, 'token-2'))),
+      ...(await placeholdersIn({ ...asking(variables), session: SessionId.parse('sesn_2') })),
     ];
     expect(new Set(all).size).toBe(6);
-    expect(await placeholders(asking(variables))).toEqual(here);
+    expect(await placeholdersIn(asking(variables))).toEqual(here);
+    // The commands of the sandbox find the same ones.
+    const found = placeholders({ hmac }, { session: SESSION, token: 'token-1' }, variables);
+    expect(Object.keys(found).toSorted()).toEqual(['ONE', 'TWO']);
+    expect(Object.values(found).toSorted()).toEqual(here.toSorted());
   });
 
   it.each<[string, (given: World, place: Awaited<ReturnType<typeof keep>>['place']) => Promise<unknown>]>([
