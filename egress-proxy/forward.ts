@@ -112,7 +112,7 @@ function answerTo(parts: RequestParts, { request, response, via }: Sending): Pro
     setHost: false,
     maxHeaderSize: MAX_HEADER_BYTES,
     insecureHTTPParser: false,
-    ...('agent' in via ? { agent: via.agent } : { agent: false, createConnection: connecting(via.connect) }),
+    ...('agent' in via ? { agent: via.agent } : { createConnection: connecting(via.connect) }),
   });
   outgoing.once('response', resolve);
   outgoing.on('error', reject);
