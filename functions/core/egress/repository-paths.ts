@@ -28,7 +28,8 @@ const LFS = /^(?:GET|POST|PUT) \/info\/lfs(?:\/(?!\.{1,2}(?:[/?]|$))[\w.-]+)+(?:
 const NAME = /^(?!\.)[\w.-]+$/;
 
 export function gitAccess(repositories: readonly RepositoryGrant[], request: GitRequest): GitAccess | null {
-  const there = repositories.filter(({ origin }) => origin === request.origin);
+  const here = repositories.filter(({ origin }) => origin === request.origin);
+  const there = here.toSorted((a, b) => Number(a.authorization === null) - Number(b.authorization === null));
   const own = there.find((grant) => isOfRepository(grant, request));
   if (own !== undefined) return { grant: own, to: 'repository' };
   const ofOwner = there.find((grant) => isOfOwner(grant, request));
