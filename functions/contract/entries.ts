@@ -289,6 +289,8 @@ export const SessionState = z.object({
   toldUsage: Usage.optional(),
   /** Counts the changes of what its sandboxes find beside packages; absent while they find nothing. */
   contents: z.int().min(1).optional(),
+  /** What people were told that the session's sandbox lacks (`warningOf`); absent before the first. */
+  warned: z.array(z.string()).optional(),
   /** Programs may go on in the sandbox; absent when none is known to. */
   programsLive: z.literal(true).optional(),
   /** How the turn ends after the harvest, and the position of `turn.ending`; absent while the turn does not end. */

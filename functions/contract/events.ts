@@ -11,7 +11,7 @@ import {
   UserContent,
   wellFormed,
 } from './content.ts';
-import { EventId, FileId, Instant, OutcomeId, ThreadId } from './ids.ts';
+import { CredentialId, EventId, FileId, Instant, OutcomeId, ThreadId, VaultId } from './ids.ts';
 import { McpErrorType } from './mcp.ts';
 import { Metadata } from './metadata.ts';
 import { notYetType } from './not-yet.ts';
@@ -86,6 +86,13 @@ export const SessionErrorBody = z
     z.object({ type: TurnErrorType, ...told }),
     /** The session goes on without the server's tools. */
     z.object({ type: McpErrorType, mcp_server_name: z.string(), ...told }),
+    /** The sandbox reaches none of the credential's hosts. The session goes on, and the secret goes nowhere. */
+    z.object({
+      type: z.literal('credential_host_unreachable_error'),
+      credential_id: CredentialId,
+      vault_id: VaultId,
+      ...told,
+    }),
   ])
   .meta({ id: 'SessionErrorBody' });
 export type SessionErrorBody = z.infer<typeof SessionErrorBody>;

@@ -256,6 +256,17 @@ export const EVENT_SAMPLES: readonly EventSample[] = [
       type,
     ),
   ),
+  sample(
+    {
+      ...at,
+      type: 'session.error',
+      error: {
+        type: 'credential_host_unreachable_error',
+        ...{ credential_id: 'vcrd_1', vault_id: 'vlt_1', message: 'A', retry_status: retrying },
+      },
+    },
+    'credential_host_unreachable_error',
+  ),
   sample({ ...at, type: 'session.updated', title: 'A', metadata: { a: 'b' }, agent }, '', [
     'title',
     'metadata',

@@ -4,6 +4,7 @@
  */
 import type { CredentialAuth } from '#contract/credentials.ts';
 import type { Reach, SandboxVariable } from '#contract/egress.ts';
+import type { SessionErrorBody } from '#contract/events.ts';
 import type { VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { Vault } from '#contract/vaults.ts';
 import { covers } from '#core/outbound/destination.ts';
@@ -56,6 +57,25 @@ function isOpen(vault: Vault | null): boolean {
 
 function byCreation({ credential: a }: StoredCredential, { credential: b }: StoredCredential): number {
   return a.created_at === b.created_at ? (a.id < b.id ? -1 : 1) : a.created_at < b.created_at ? -1 : 1;
+}
+
+/** What people are told of variables that no host of the sandbox may get. */
+export function unreachableErrors(variables: readonly SandboxVariable[]): readonly SessionErrorBody[] {
+  return variables.flatMap(({ name, vault, credential, unreachable }) => {
+    if (unreachable === undefined) return [];
+    return [
+      {
+        type: 'credential_host_unreachable_error',
+        credential_id: credential,
+        vault_id: vault,
+        message:
+          `The secret of the variable ${name} reaches no host: the session's environment allows none of the hosts that ` +
+          "the credential allows. Programs that send the variable send its placeholder. The environment's networking " +
+          "decides for sandboxes that start later; the deployment's option network.max may allow less.",
+        retry_status: { type: 'retrying' },
+      },
+    ];
+  });
 }
 
 /** Whether there can be a host to which the secret may go and which the sandbox reaches. */

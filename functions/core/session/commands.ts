@@ -2,7 +2,7 @@
 import type { SessionAgent } from '#contract/agents.ts';
 import type { ToolContent } from '#contract/content.ts';
 import type { Entry, Guides, HeldFiles, QueuedEntry, SessionState } from '#contract/entries.ts';
-import type { EventInput, OutcomeDefinition, TurnErrorType } from '#contract/events.ts';
+import type { EventInput, OutcomeDefinition, SessionErrorBody, TurnErrorType } from '#contract/events.ts';
 import type { EventId, Position, ThreadId } from '#contract/ids.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
 import type { Metadata } from '#contract/metadata.ts';
@@ -89,6 +89,8 @@ export type Command =
       /** Programs go on in the sandbox. */
       readonly programsLive?: true | undefined;
     }
+  /** For people: what the session's sandbox lacks. Each is told once, on the primary thread's log. */
+  | { readonly do: 'warn'; readonly errors: readonly SessionErrorBody[] }
   /** What programs wrote is taken over, or cannot be, for the turn that began to end at `since`. */
   | { readonly do: 'harvested'; readonly since: Position; readonly programsLive: boolean }
   /** That turn ends, unless there is something to do again. */

@@ -15,6 +15,7 @@ import {
 import {
   afterWaiting,
   completeTurn,
+  errorEvent,
   event,
   goIdle,
   leaveOutcome,
@@ -28,6 +29,7 @@ import { decideDecline, decideListed, decideResume, decideSuspend } from '#core/
 import { decideGraded } from '#core/session/decide-outcome.ts';
 import { decideClaim, decideCompacted, decideFail, decideGiveUp } from '#core/session/decide-request.ts';
 import { childOf, decideSend } from '#core/session/decide-send.ts';
+import { isNews } from '#core/session/evolve.ts';
 import { decideHear, endChildren } from '#core/session/tell.ts';
 import { blockedCalls, hasInput, isActive, isAtWork, readyCalls } from '#core/session/waiting.ts';
 
@@ -71,6 +73,8 @@ export function decide(head: Head, command: Command, stamp: Stamp, others: Other
       return decideGiveUp(head, command, stamp);
     case 'result':
       return decideResult(head, command, stamp);
+    case 'warn':
+      return decideWarn(head, command, stamp);
     case 'harvested':
       return decideHarvested(head, command, stamp);
     case 'end turn':
@@ -111,6 +115,16 @@ function decideResult(head: Head, command: CommandTo<'result'>, stamp: Stamp): D
   const answered = decided(head, [...trouble, resultOf(call, command, stamp), ...left]);
   // Another attempt of this hand may have suspended the call, and the run may have ended with that.
   return extended(answered, afterWaiting(state, answered.head.state, stamp));
+}
+
+function decideWarn(head: Head, { errors }: CommandTo<'warn'>, stamp: Stamp): Decision {
+  const { state } = head;
+  if (state.status === 'terminated') return decided(head);
+  const news = errors.filter((error) => isNews(state, error));
+  return decided(
+    head,
+    news.map((error) => errorEvent(stamp, error)),
+  );
 }
 
 function decideHarvested(head: Head, { since, programsLive }: CommandTo<'harvested'>, stamp: Stamp): Decision {

@@ -110,7 +110,7 @@ export function mcpTrouble(stamp: Stamp, { type, server, message }: McpTrouble):
   return errorEvent(stamp, { type, mcp_server_name: server, message, retry_status: { type: 'retrying' } });
 }
 
-function errorEvent(stamp: Stamp, error: SessionErrorBody): Entry {
+export function errorEvent(stamp: Stamp, error: SessionErrorBody): Entry {
   return event({ id: stamp.eventId(), type: 'session.error', processed_at: stamp.now(), error });
 }
 

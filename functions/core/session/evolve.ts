@@ -1,7 +1,14 @@
 /** The fold: one entry and the state before it make the state after it. */
 import type { Entry, HeldFiles, LogRecord, RecordOf, SessionState } from '#contract/entries.ts';
 import { FIRST_POSITION, LOG_START, Position, positionAfter, type ThreadId } from '#contract/ids.ts';
-import type { EventOf, QueuedMessage, SessionEvent, SystemMessage, UserMessage } from '#contract/events.ts';
+import type {
+  EventOf,
+  QueuedMessage,
+  SessionErrorBody,
+  SessionEvent,
+  SystemMessage,
+  UserMessage,
+} from '#contract/events.ts';
 import { exceededTokens, estimateTokens } from '#core/model/room.ts';
 import { shownToModel } from '#core/model/shorten.ts';
 import { withFiles } from '#core/model/slice.ts';
@@ -182,13 +189,14 @@ function evolveEvent(state: SessionState, { event, files }: EventEntry, position
       return state.parent === undefined ? state : { ...state, said: position };
     case 'user.interrupt':
       return event.processed_at === null || event.session_thread_id !== undefined ? state : silence(state);
+    case 'session.error':
+      return warn(state, event.error);
     case 'session.usage':
     case 'session.status_rescheduled':
     case 'agent.thread_message_sent':
     case 'span.outcome_evaluation_ongoing':
     case 'agent.thinking':
     case 'agent.thread_context_compacted':
-    case 'session.error':
     case 'session.deleted':
       return state;
     default:
@@ -202,6 +210,21 @@ function endRequest(before: SessionState, event: EventOf<'span.model_request_end
   return event.is_error
     ? { ...state, request: null, failures: state.failures + 1, usage }
     : { ...state, request: null, failures: 0, turns: state.turns + 1, rounds: state.rounds + 1, usage };
+}
+
+/** Names a lack of the sandbox, so that it is told once in a session; null for any other error. */
+function warningOf(error: SessionErrorBody): string | null {
+  return error.type === 'credential_host_unreachable_error' ? error.credential_id : null;
+}
+
+export function isNews({ warned = [] }: SessionState, error: SessionErrorBody): boolean {
+  const warning = warningOf(error);
+  return warning === null || !warned.includes(warning);
+}
+
+function warn(state: SessionState, error: SessionErrorBody): SessionState {
+  const warning = warningOf(error);
+  return warning === null ? state : { ...state, warned: [...(state.warned ?? []), warning] };
 }
 
 /** The log of the primary thread tells the statuses of children, too. */

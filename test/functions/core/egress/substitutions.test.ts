@@ -227,6 +227,7 @@ describe('the substitutions of a sandbox', () => {
 
   it.each<[string, (given: World, place: Awaited<ReturnType<typeof keep>>['place']) => Promise<unknown>]>([
     ['archived', ({ retiring }, place) => archiveCredential(retiring, place)],
+    ['marked as archived', ({ retiring }, place) => retiring.credentials.archive(place, LATER)],
     ['deleted', ({ retiring }, place) => deleteCredential(retiring, place)],
     [
       'in a vault that is archived',
