@@ -1,16 +1,10 @@
 /** Connects to a host at an address that was judged. A second answer of the resolver could differ from the judged one. */
-import { lookup } from 'node:dns/promises';
 import { connect, isIP, isIPv6, type LookupFunction, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decideAddresses } from '#core/egress/decide.ts';
 import type { Block } from '#core/outbound/address.ts';
 import type { Refusal } from './exchange.ts';
-
-/** Finds every address of a name. */
-export type Resolve = (host: string) => Promise<readonly string[]>;
-
-export const resolveBySystem: Resolve = async (host) =>
-  (await lookup(host, { all: true })).map(({ address }) => address);
+import { resolveFairly, type Resolve } from './resolve.ts';
 
 export interface ConnectTimes {
   readonly resolveMs: number;
@@ -48,14 +42,18 @@ export interface Destination {
   readonly host: string;
   readonly port: number;
   readonly admitted: readonly Block[];
+  /** The address of the task that asks. */
+  readonly asker: string;
 }
 
 export type Connect = (to: Destination, signal: AbortSignal) => Promise<Socket>;
 
 /** The promise rejects with `NotReached`, or with the signal's reason. The caller owns the socket. */
 export function connectBy(resolve: Resolve, times: ConnectTimes = CONNECT_TIMES): Connect {
+  const resolveFor = resolveFairly(resolve);
   return async (to, signal) => {
-    const addresses = isIP(to.host) === 0 ? await resolved(resolve, to.host, times.resolveMs) : [to.host];
+    const addresses =
+      isIP(to.host) === 0 ? await inTime(resolveFor(to.asker, to.host), to.host, times.resolveMs) : [to.host];
     const refused = decideAddresses(to.host, to, addresses);
     if (refused !== null) throw new NotReached({ status: 403, rule: refused.rule, sentence: refused.sentence });
     signal.throwIfAborted();
@@ -75,17 +73,19 @@ export function connectBy(resolve: Resolve, times: ConnectTimes = CONNECT_TIMES)
   };
 }
 
-async function resolved(resolve: Resolve, host: string, ms: number): Promise<readonly string[]> {
-  const late = new AbortController();
+async function inTime(resolving: Promise<readonly string[]>, host: string, ms: number): Promise<readonly string[]> {
+  const over = new AbortController();
   try {
-    const addresses = await Promise.race([resolve(host), sleep(ms, [] as readonly string[], { signal: late.signal })]);
+    const addresses = await Promise.race([resolving, sleep(ms, null, { signal: over.signal })]);
+    if (addresses === null)
+      throw new NotReached(unreachable(504, `${host} could not be resolved within ${ms / 1000} s`));
     if (addresses.length > 0) return addresses;
-    throw new NotReached(unreachable(504, `${host} could not be resolved in time`));
+    throw new NotReached(unreachable(502, `${host} has no address`));
   } catch (cause) {
     if (cause instanceof NotReached) throw cause;
     throw new NotReached(unreachable(502, `${host} could not be resolved (${codeOf(cause)})`), cause);
   } finally {
-    late.abort();
+    over.abort();
   }
 }
 

@@ -108,7 +108,7 @@ function answerTo(parts: RequestParts, { request, response, via }: Sending): Pro
   const outgoing = httpRequest({
     method: parts.method,
     path: parts.path,
-    headers: [...parts.headers, ...framingOf(parts)].flat(),
+    headers: [...parts.headers, ...framingOf(parts), ...('agent' in via ? [] : LAST)].flat(),
     setHost: false,
     maxHeaderSize: MAX_HEADER_BYTES,
     insecureHTTPParser: false,
@@ -122,7 +122,7 @@ function answerTo(parts: RequestParts, { request, response, via }: Sending): Pro
   return promise;
 }
 
-/** Node's client asks for a connection by a callback. */
+/** Node's client asks for a connection by a callback, and only a client without an agent does. */
 function connecting(connect: () => Promise<Duplex>) {
   return (_options: object, done?: (error: Error | null, socket: Duplex) => void): undefined => {
     const none = undefined as unknown as Duplex;
@@ -132,6 +132,9 @@ function connecting(connect: () => Promise<Duplex>) {
     );
   };
 }
+
+/** The connection is used once. */
+const LAST: HeaderList = [['Connection', 'close']];
 
 function framingOf({ method, headers, body }: RequestParts): HeaderList {
   if (headers.some(([name]) => name.toLowerCase() === 'content-length')) return [];

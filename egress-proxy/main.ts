@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectBy, resolveBySystem } from './connect.ts';
+import { connectBy } from './connect.ts';
 import { egressFunction } from './egress-function.lambda.ts';
 import { grantsFrom } from './grants.ts';
 import { judgeBy } from './judge.ts';
@@ -9,6 +9,7 @@ import { logLine } from './log.ts';
 import { openConnections } from './open-connections.ts';
 import { openedTls } from './opened.ts';
 import { reportsTo } from './reports.ts';
+import { resolveBySystem } from './resolve.ts';
 import { egressProxy, SERVER_TIMES } from './server.ts';
 import { SettingError, type Settings, settingsFrom } from './settings.ts';
 import { usesTold } from './uses.ts';

@@ -150,7 +150,7 @@ async function serveRequest(request: IncomingMessage, response: ServerResponse, 
     refuseRequest(response, verdict.refusal);
     return use.end({ verdict: 'refused', rule: verdict.refusal.rule });
   }
-  const connect = connectCounted({ verdict, target, use, client: response, serving });
+  const connect = connectCounted({ caller, verdict, target, use, client: response, serving });
   const exchange = serving.opened.exchangeOf(verdict.granted, { ...target, use });
   use.end(
     await forward(request, response, { authority: authorityOf(target), path: target.path, via: { connect }, exchange }),
@@ -189,7 +189,7 @@ async function serveTunnel(authority: string, client: Socket, serving: Serving):
     refuseConnection(client, verdict.refusal);
     return use.end({ verdict: 'refused', rule: verdict.refusal.rule });
   }
-  const connect = connectCounted({ verdict, target, use, client, serving });
+  const connect = connectCounted({ caller, verdict, target, use, client, serving });
   use.end(
     isOpened(verdict.granted, target)
       ? await open(
@@ -221,6 +221,7 @@ async function join(client: Socket, connect: Opening['connect']): Promise<Ending
 }
 
 interface Connecting {
+  readonly caller: Caller;
   readonly verdict: Extract<Verdict, { readonly status: 'allowed' }>;
   readonly target: Target;
   readonly use: Use;
@@ -229,12 +230,12 @@ interface Connecting {
   readonly serving: Serving;
 }
 
-function connectCounted({ verdict, target, use, client, serving }: Connecting): Opening['connect'] {
+function connectCounted({ caller, verdict, target, use, client, serving }: Connecting): Opening['connect'] {
   const gone = new AbortController();
   client.once('close', () => gone.abort(new Error('the client has gone')));
   return async () => {
     const socket = await serving.connect(
-      { host: target.host, port: target.port, admitted: verdict.admitted },
+      { host: target.host, port: target.port, admitted: verdict.admitted, asker: caller.address },
       gone.signal,
     );
     use.counts(socket);
