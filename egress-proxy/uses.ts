@@ -15,7 +15,7 @@ export interface Ending {
 
 export interface Use extends OpenedUse {
   /** Counts the bytes of a connection that has carried nothing yet. */
-  counts(upstream: Socket): void;
+  counts(upstream: Counted): void;
   /** The first ending counts. */
   end(ending: Ending): void;
 }

@@ -88,11 +88,13 @@ export async function listening(server: TcpServer): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** All that a socket says until it ends. */
+/** All that a socket says until it ends or breaks. */
 export async function said(socket: Socket): Promise<string> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => void chunks.push(chunk));
-  if (!socket.readableEnded && !socket.destroyed) await Promise.race([once(socket, 'end'), once(socket, 'close')]);
+  if (!socket.readableEnded && !socket.destroyed) {
+    await new Promise<void>((resolve) => socket.once('end', () => resolve()).once('close', () => resolve()));
+  }
   return Buffer.concat(chunks).toString('latin1');
 }
 
