@@ -113,7 +113,8 @@ async function handshake(client: Duplex, host: string, secureContext: SecureCont
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const late = setTimeout(() => resolve(false), HANDSHAKE_MS);
   secured.on('error', () => resolve(false));
-  secured.once('close', () => resolve(false)).once('secure', () => resolve(true));
+  for (const over of ['end', 'close']) secured.once(over, () => resolve(false));
+  secured.once('secure', () => resolve(true));
   const isDone = await promise;
   clearTimeout(late);
   if (isDone && isNamed(host, secured.servername)) return secured;
@@ -206,7 +207,10 @@ function tunnelServer(tunnels: WeakMap<Duplex, Tunnel>): Server {
         if (tunnel.serverHasClosed && tunnel.waiting === 0) request.socket.end();
       });
   });
-  server.on('connect', (_request, socket) => refuseConnection(socket, FORM));
+  server.on('connect', (_request: IncomingMessage, socket: Duplex) => {
+    tunnels.get(socket)?.opening.use.refused(FORM.rule);
+    refuseConnection(socket, FORM);
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
     tunnels.get(socket)?.opening.use.refused(UNREADABLE.rule);
