@@ -41,6 +41,25 @@ export const PackageSources = z.strictObject({
 });
 export type PackageSources = z.infer<typeof PackageSources>;
 
+/** Where each package manager goes when no source is set, as of July 2026. */
+export const USUAL_HOSTS: Readonly<Record<keyof PackageSources, readonly string[]>> = {
+  aptSources: ['deb.debian.org', 'security.debian.org'],
+  cargoIndex: ['crates.io', 'index.crates.io', 'static.crates.io'],
+  gemSource: ['rubygems.org', 'index.rubygems.org'],
+  // The proxy of Go sends large modules from this storage.
+  goProxy: ['proxy.golang.org', 'storage.googleapis.com'],
+  // npm compiles against the headers of Node.js.
+  npmRegistry: ['registry.npmjs.org', 'nodejs.org'],
+  pipIndexUrl: ['pypi.org', 'files.pythonhosted.org'],
+};
+/** `go` compares checksums with those of this server, whichever proxy it uses. */
+export const CHECKSUMS_OF_GO = 'sum.golang.org';
+
+export function urlsIn(sources: unknown): readonly URL[] {
+  const addresses = JSON.stringify(sources).match(/https?:\/\/[^\s"\\,|]+/g) ?? [];
+  return addresses.flatMap((address) => URL.parse(address) ?? []);
+}
+
 export const PackageOrder = z.object({
   /** Counts the builds of one archive from 1. */
   attempt: z.int().min(1),

@@ -85,6 +85,14 @@ export function handOfCall({ session, call }: Pick<ProvisionInput, 'session' | '
   return call.hand ?? mainHand(session);
 }
 
+/** What the state machine sends to `provision` when programs of a session wait for an egress proxy. */
+export const WayOutInput = z.object({ session: SessionId, wayOut: z.literal('awaited') });
+export type WayOutInput = z.infer<typeof WayOutInput>;
+
+/** What the sweep sends to `provision` for an egress proxy that should be up. */
+export const KeepUpInput = z.object({ wayOut: z.literal('keep up'), slot: z.int().min(0) });
+export type KeepUpInput = z.infer<typeof KeepUpInput>;
+
 /** What the API sends to `provision` for a session that is being deleted: the sandboxes of its hands end. */
 export const ReleaseInput = z.object({ session: SessionId, release: z.literal(true) });
 export type ReleaseInput = z.infer<typeof ReleaseInput>;
@@ -112,6 +120,12 @@ export type TurnHarvestInput = z.infer<typeof TurnHarvestInput>;
 export const Provisioned = z.object({ generation: z.int().min(1) });
 export type Provisioned = z.infer<typeof Provisioned>;
 
-/** `sandbox` is what `provision` answered, if it was asked. */
-export const ExecuteInput = HandInput.extend({ sandbox: Provisioned.optional() });
+/**
+ * `sandbox` is what `provision` answered, if it was asked. So is `wayOut`, of an egress proxy, or how it failed: there is no
+ * second time.
+ */
+export const ExecuteInput = HandInput.extend({
+  sandbox: Provisioned.optional(),
+  wayOut: z.looseObject({}).optional(),
+});
 export type ExecuteInput = z.infer<typeof ExecuteInput>;

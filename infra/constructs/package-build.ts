@@ -1,4 +1,4 @@
-import type { PackageSources } from '#contract/packages.ts';
+import { CHECKSUMS_OF_GO, urlsIn, USUAL_HOSTS, type PackageSources } from '#contract/packages.ts';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -84,29 +84,10 @@ function portsOf(sources: PackageSources): readonly number[] {
     .filter((port) => port > 0);
 }
 
-/** Where each package manager goes when no source is set. */
-const USUAL_HOSTS: Readonly<Record<keyof PackageSources, readonly string[]>> = {
-  aptSources: ['deb.debian.org', 'security.debian.org'],
-  cargoIndex: ['crates.io', 'index.crates.io', 'static.crates.io'],
-  gemSource: ['rubygems.org', 'index.rubygems.org'],
-  // The proxy of Go sends large modules from this storage.
-  goProxy: ['proxy.golang.org', 'storage.googleapis.com'],
-  // npm compiles against the headers of Node.js.
-  npmRegistry: ['registry.npmjs.org', 'nodejs.org'],
-  pipIndexUrl: ['pypi.org', 'files.pythonhosted.org'],
-};
-/** `go` compares checksums with those of this server, whichever proxy it uses. */
-const CHECKSUMS_OF_GO = 'sum.golang.org';
-
 function hostsOf(sources: PackageSources): readonly string[] {
   const used = Object.entries(USUAL_HOSTS).flatMap(([name, usual]) => {
     const own = sources[name as keyof PackageSources];
     return own === undefined ? usual : urlsIn(own).map(({ hostname }) => hostname);
   });
   return [...used, CHECKSUMS_OF_GO];
-}
-
-function urlsIn(value: unknown): readonly URL[] {
-  const addresses = JSON.stringify(value).match(/https?:\/\/[^\s"\\,|]+/g) ?? [];
-  return addresses.flatMap((address) => URL.parse(address) ?? []);
 }

@@ -10,10 +10,20 @@ import {
   type RunTaskCommandOutput,
   type Task,
 } from '@aws-sdk/client-ecs';
+import { EGRESS_PORT } from '#contract/egress.ts';
 import { SANDBOX_PORT } from '#contract/hands.ts';
 import { mainHand, type HandKey } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
-import type { Cluster, ClusterTask, PackageBuilds, TaskRun, Tasks, TaskStatus } from '#core/ports/sandboxes.ts';
+import type {
+  Cluster,
+  ClusterTask,
+  PackageBuilds,
+  ProxySlot,
+  Starter,
+  TaskRun,
+  Tasks,
+  TaskStatus,
+} from '#core/ports/sandboxes.ts';
 import { sha256 } from '#aws/stamp.ts';
 
 /** The place of one kind of task. */
@@ -25,6 +35,24 @@ interface EcsTasksOptions {
   readonly subnets: readonly string[];
   readonly securityGroup: string;
 }
+
+/** Egress proxies run in subnets with a route to the internet, and need a public address to use it. */
+export function createProxyTasks(options: EcsTasksOptions, warm: number): Starter<ProxySlot> {
+  return {
+    run: ({ slot }, generation) =>
+      startTask(options, {
+        name: `egress-${slot}-${generation}`,
+        startedBy: `egress/${slot}/${generation}`,
+        publicAddress: true,
+        // One that is to be up at any time does not end by itself.
+        environment: slot < warm ? { EGRESS_IDLE_SECONDS: String(FOR_EVER_SECONDS) } : {},
+      }),
+    status: (task) => taskStatus(options, task, EGRESS_PORT),
+    stop: (task) => stopTask(options.ecs, options.cluster, task),
+  };
+}
+
+const FOR_EVER_SECONDS = 20 * 86_400;
 
 export function createTasks(options: EcsTasksOptions, idleSeconds: string): Tasks {
   const { ecs, cluster } = options;
@@ -144,20 +172,24 @@ function refusalOf(cause: unknown): TaskRun {
   return { status: 'refused', reason: cause instanceof Error ? `${cause.name}: ${cause.message}` : 'unknown' };
 }
 
-async function taskStatus({ ecs, cluster }: EcsTasksOptions, task: string): Promise<TaskStatus> {
+async function taskStatus(
+  { ecs, cluster }: EcsTasksOptions,
+  task: string,
+  port = SANDBOX_PORT,
+): Promise<TaskStatus> {
   try {
     const { tasks } = await ecs.send(new DescribeTasksCommand({ cluster, tasks: [task] }));
-    return statusOf(tasks?.[0]);
+    return statusOf(tasks?.[0], port);
   } catch (cause) {
     return cause instanceof Error && cause.name === 'ThrottlingException' ? { status: 'busy' } : notReady(cause);
   }
 }
 
-function statusOf(task: Task | undefined): TaskStatus {
+function statusOf(task: Task | undefined, port: number): TaskStatus {
   if (task === undefined) return { status: 'unknown' };
   if (task.lastStatus === 'RUNNING') {
     const ip = addressOf(task);
-    return ip === undefined ? { status: 'starting' } : { status: 'running', address: `${ip}:${SANDBOX_PORT}` };
+    return ip === undefined ? { status: 'starting' } : { status: 'running', address: `${ip}:${port}` };
   }
   const ending = ['DEACTIVATING', 'STOPPING', 'DEPROVISIONING', 'STOPPED', 'DELETED'];
   if (ending.includes(task.lastStatus ?? '')) return { status: 'stopped', reason: reasonOf(task) };

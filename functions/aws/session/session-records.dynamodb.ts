@@ -14,7 +14,7 @@ import type { PackageList } from '#contract/packages.ts';
 import { SessionContents } from '#contract/resources.ts';
 import { SessionStatus } from '#contract/sessions.ts';
 import { Usage } from '#contract/usage.ts';
-import type { SessionListRequest, SessionRecord, SessionRecords } from '#core/ports/records.ts';
+import type { SessionListRequest, SessionReader, SessionRecord, SessionRecords } from '#core/ports/records.ts';
 import { isStatusOf, listRows, type Filter } from '#aws/list-rows.ts';
 import { archiveRow, bodyOf, isOf, json, listKeys, optional, parseRow, textOf } from '#aws/row.ts';
 import type { ContentStore } from '#aws/session/content.s3.ts';
@@ -63,6 +63,20 @@ interface SessionRecordsOptions {
   readonly newName: () => string;
   /** The row of a sandbox with these packages, which is created together with its session. */
   readonly plannedSandbox: (session: SessionId, packages: PackageList) => Key & Columns;
+}
+
+export function createSessionReader(dynamodb: DynamoDBClient, name: string): SessionReader {
+  const table = createTable(dynamodb, name);
+  return {
+    async find(id) {
+      const { rows } = await table.page({
+        where: 'pk = :pk AND begins_with(sk, :sk)',
+        values: { pk: id, sk: SESSION },
+      });
+      const [row] = rows;
+      return row === undefined || row['sk'] !== SESSION ? null : recordOf(row, rowsByKey(rows));
+    },
+  };
 }
 
 export function createSessionRecords(options: SessionRecordsOptions): SessionRecords {

@@ -3,14 +3,15 @@ import { randomBytes } from 'node:crypto';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { TellCloudFormation } from '#contract/custom-resource.ts';
+import { REACHES } from '#contract/egress.ts';
 import { PackageSources } from '#contract/packages.ts';
 import type { EndAllWorld } from '#core/hands/end-all.ts';
-import type { ProvisionWorld } from '#core/hands/provision.ts';
+import type { ProvisionWorld, WayOutWorld } from '#core/hands/provision.ts';
 import { createDynamoDb } from '#aws/clients.ts';
 import { createPackageArchives } from '#aws/hands/package-archives.s3.ts';
-import { createCluster, createPackageBuilds, createTasks } from '#aws/hands/tasks.ecs.ts';
+import { createCluster, createPackageBuilds, createProxyTasks, createTasks } from '#aws/hands/tasks.ecs.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
-import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
+import { createProxyRecords, createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { sha256, createStamp, pause } from '#aws/stamp.ts';
 import { tellCloudFormation } from '#aws/tell-cloudformation.ts';
@@ -35,11 +36,28 @@ export function provisionWorld(env: Env): ProvisionWorld & EndAllWorld & { reado
     sha256,
     journal: createJournal(),
     tell: tellCloudFormation,
+    wayOut: wayOutWorld(env, ecs),
+  };
+}
+
+function wayOutWorld(env: Env, ecs: ECSClient): WayOutWorld | null {
+  const max = z.enum(REACHES).parse(setting(env, 'NETWORK_MAX'));
+  if (max === 'none') return null;
+  const [dynamodb, table] = [createDynamoDb(env), setting(env, 'RECORDS_TABLE')];
+  const warm = Number(setting(env, 'EGRESS_WARM_PROXIES'));
+  return {
+    max,
+    warm,
+    proxies: createProxyRecords(dynamodb, table),
+    proxyTasks: createProxyTasks({ ...taskPlace(env, 'EGRESS'), ecs }, warm),
+    sessionReader: createSessionReader(dynamodb, table),
+    environments: createEnvironmentRecords(dynamodb, table),
+    ...wayOutVaults(env, dynamodb),
   };
 }
 
 /** Sandboxes and builds share one cluster, and have subnets, roles and security groups of their own. */
-function taskPlace(env: Env, kind: 'SANDBOX' | 'PACKAGES') {
+function taskPlace(env: Env, kind: 'SANDBOX' | 'PACKAGES' | 'EGRESS') {
   return {
     cluster: setting(env, 'SANDBOX_CLUSTER'),
     taskDefinition: setting(env, `${kind}_TASK_DEFINITION`),

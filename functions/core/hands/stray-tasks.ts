@@ -3,8 +3,9 @@
  * what an idle sandbox holds taken over: such a sandbox ends by itself as soon as nothing in it is left to keep.
  */
 import { HandKey, mainHand, SessionId, type Instant } from '#contract/ids.ts';
-import { isStale } from '#core/hands/provision.ts';
-import type { ClusterTask, SandboxRecord } from '#core/ports/sandboxes.ts';
+import { PROXY_STALE_MS, STALE_MS } from '#core/hands/provision.ts';
+import { isStale } from '#core/hands/start-task.ts';
+import type { ClusterTask, ProxySlot, SandboxRecord } from '#core/ports/sandboxes.ts';
 import { later } from '#core/ports/stamp.ts';
 
 /** A build of packages ends by itself after 20 minutes. */
@@ -22,6 +23,23 @@ export function sandboxOf({ startedBy }: ClusterTask): OwnedSandbox | null {
   if (!main.success) return null;
   const hand = HandKey.safeParse({ ...mainHand(main.data), ...(named !== undefined && { hand: named }) });
   return hand.success ? { hand: hand.data, generation: Number(generation) } : null;
+}
+
+interface OwnedProxy {
+  readonly slot: ProxySlot;
+  readonly generation: number;
+}
+
+/** The egress proxy that a task is. */
+export function proxyOf({ startedBy }: ClusterTask): OwnedProxy | null {
+  const [, slot, generation] = /^egress\/(\d+)\/(\d+)$/.exec(startedBy) ?? [];
+  return slot === undefined ? null : { slot: { slot: Number(slot) }, generation: Number(generation) };
+}
+
+/** Which it is of the one that its record tells of, read after the list of tasks. A proxy ends by itself when it is idle. */
+export function judgeProxy(task: ClusterTask, record: SandboxRecord | null, now: Instant): Verdict {
+  const isNeeded = isGeneration(proxyOf(task)?.generation, task, record, { now, staleMs: PROXY_STALE_MS });
+  return isNeeded ? { status: 'needed' } : stray('no owner', false);
 }
 
 type Verdict =
@@ -43,17 +61,22 @@ export function judgeTask(
   const isOlder = (ageMs: number) => later(task.createdAt, ageMs) < now;
   if (task.startedBy.startsWith('packages/'))
     return isOlder(MAX_BUILD_MS) ? stray('too old', false) : { status: 'needed' };
-  if (!isOwner(task, record, now)) return stray('no owner', false);
+  if (!isGeneration(sandboxOf(task)?.generation, task, record, { now, staleMs: STALE_MS })) return stray('no owner', false);
   if (isOlder(maxAgeMs)) return stray('too old', true);
   const owner = sandboxOf(task);
   const isIdle = record?.status === 'ready' && later(record.lastUsedAt, idleMs) < now;
   return isIdle && owner !== null ? { status: 'idle', ...owner } : { status: 'needed' };
 }
 
-function isOwner(task: ClusterTask, record: SandboxRecord | null, now: Instant): boolean {
-  if (record === null || sandboxOf(task)?.generation !== record.generation) return false;
-  if (record.status === 'starting') return !isStale(record, now);
-  return record.status === 'ready' && record.task === task.task;
+function isGeneration(
+  generation: number | undefined,
+  { task }: ClusterTask,
+  record: SandboxRecord | null,
+  { now, staleMs }: { readonly now: Instant; readonly staleMs: number },
+): boolean {
+  if (record === null || generation !== record.generation) return false;
+  if (record.status === 'starting') return !isStale(record, now, staleMs);
+  return record.status === 'ready' && record.task === task;
 }
 
 function stray(why: 'no owner' | 'too old', isCurrent: boolean): Verdict {

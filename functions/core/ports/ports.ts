@@ -23,6 +23,7 @@ import type {
   ApiKeys,
   ContentsReader,
   EnvironmentRecords,
+  SessionReader,
   SessionRecords,
   ThreadRecords,
 } from '#core/ports/records.ts';
@@ -31,6 +32,7 @@ import type {
   ArchiveReader,
   PackageArchives,
   PackageBuilds,
+  ProxyRecords,
   Releasing,
   SandboxClient,
   SandboxRecords,
@@ -61,6 +63,7 @@ export interface Ports {
   readonly agents: AgentRecords;
   readonly environments: EnvironmentRecords;
   readonly sessions: SessionRecords;
+  readonly sessionReader: SessionReader;
   readonly threads: ThreadRecords;
   readonly contents: ContentsReader;
   readonly apiKeys: ApiKeys;
@@ -94,6 +97,7 @@ export interface Ports {
   readonly sandboxes: SandboxRecords;
   readonly sandboxClient: SandboxClient;
   readonly tasks: Tasks;
+  readonly proxies: ProxyRecords;
   readonly warming: Warming;
   readonly releasing: Releasing;
   readonly archives: PackageArchives;

@@ -142,6 +142,11 @@ export interface SessionRecords {
   remove(id: SessionId): Promise<void>;
 }
 
+/** For what starts sandboxes and knows of a session no more than its id. */
+export interface SessionReader {
+  find(id: SessionId): Promise<Pick<SessionRecord, 'workspace' | 'details' | 'contents'> | null>;
+}
+
 /** A child thread. The primary thread has no record: its session's says the same of it. */
 export interface ThreadRecord {
   readonly key: LogKey;

@@ -24,6 +24,11 @@ export interface Harvesting {
   harvest(hand: HandKey, generation: number): Promise<void>;
 }
 
+/** Has an egress proxy started that should be up, without waiting for it: the next sweep repeats it. */
+export interface KeepingUp {
+  keepUp(proxy: ProxySlot): Promise<void>;
+}
+
 /** Ends the sandboxes of a session's hands, if it has any, before it answers. Idempotent. Throws `Fault` `sandbox_not_released`. */
 export interface Releasing {
   release(session: SessionId): Promise<void>;
@@ -55,7 +60,10 @@ export type ReservedSandbox = {
   /** There is no sandbox and `reason` says why, to the model. Nothing is tried again before `retryAt`. */
   | { readonly status: 'failed'; readonly reason: string; readonly retryAt: Instant }
   /** `address` is `host:port`, reachable from the execute function only. */
-  | { readonly status: 'ready'; readonly task: string; readonly address: string; readonly readyAt: Instant }
+  | ({ readonly status: 'ready'; readonly task: string; readonly address: string; readonly readyAt: Instant } & {
+      /** Of a proxy: how many sandboxes could not reach it. */
+      readonly unreachable?: number | undefined;
+    })
 );
 
 /**
@@ -82,33 +90,31 @@ export interface SentMark {
   readonly again: boolean;
 }
 
-/** Every write is conditional on the generation, so that of two writers one wins and the other sees the winner's record. */
-export interface SandboxRecords {
-  find(hand: HandKey): Promise<SandboxRecord | null>;
-  /** All hands of a session that have a record. */
-  ofSession(session: SessionId): Promise<readonly HandRecord[]>;
+/**
+ * Records of tasks that are started on demand, each task under the key of what it is for. Every write is conditional on the
+ * generation, so that of two writers one wins and the other sees the winner's record.
+ */
+export interface StartRecords<Key> {
+  find(key: Key): Promise<SandboxRecord | null>;
   /** Reserves the generation after `previous` (0: the first), unless another provisioner has. Null: the session is gone. */
   reserve(
-    hand: HandKey,
+    key: Key,
     previous: number,
     start: SandboxStart & { token: string; archive: string | null; network?: SandboxNetwork | null; at: Instant },
   ): Promise<SandboxRecord | null>;
   /** Takes over a start that no other provisioner watches at `at`, or goes on watching it. */
-  watch(
-    hand: HandKey,
-    generation: number,
-    watch: { watcher: string; at: Instant; until: Instant },
-  ): Promise<SandboxRecord>;
-  ready(
-    hand: HandKey,
-    generation: number,
-    place: { task: string; address: string; at: Instant },
-  ): Promise<SandboxRecord>;
-  lost(hand: HandKey, generation: number): Promise<void>;
+  watch(key: Key, generation: number, watch: { watcher: string; at: Instant; until: Instant }): Promise<SandboxRecord>;
+  ready(key: Key, generation: number, place: { task: string; address: string; at: Instant }): Promise<SandboxRecord>;
+  lost(key: Key, generation: number): Promise<void>;
+  /** Marks a starting generation as failed. */
+  failed(key: Key, generation: number, why: { reason: string; retryAt: Instant }): Promise<SandboxRecord>;
+}
+
+export interface SandboxRecords extends StartRecords<HandKey> {
+  /** All hands of a session that have a record. */
+  ofSession(session: SessionId): Promise<readonly HandRecord[]>;
   /** A result of this generation told a thread that the earlier sandbox is gone. */
   told(hand: HandKey, thread: ThreadId, generation: number): Promise<void>;
-  /** Marks a starting generation as failed. */
-  failed(hand: HandKey, generation: number, why: { reason: string; retryAt: Instant }): Promise<SandboxRecord>;
   /**
    * Marks that a call is about to be sent to a generation and reads the record, in one round trip. `sentTo` is the
    * generation of the first mark: a call is never sent to another one. `again` tells that this is not the first.
@@ -116,6 +122,17 @@ export interface SandboxRecords {
   send(hand: HandKey, call: EventId, generation: number, at: Instant): Promise<SentMark>;
   /** The generation that a call was marked with; null when it was not. */
   sentTo(hand: HandKey, call: EventId): Promise<number | null>;
+}
+
+/** One of the egress proxies, counted from 0. */
+export interface ProxySlot {
+  readonly slot: number;
+}
+
+/** Its records have no packages and no network, and `token` is known to the service only. */
+export interface ProxyRecords extends StartRecords<ProxySlot> {
+  /** Counts a sandbox that could not reach a ready generation. */
+  unreachable(key: ProxySlot, generation: number): Promise<void>;
 }
 
 export type TaskStatus =
@@ -132,10 +149,10 @@ export type TaskRun =
   | { readonly status: 'started'; readonly task: string }
   | { readonly status: 'refused'; readonly reason: string };
 
-/** Runs sandbox tasks. `run` is idempotent by hand and generation. `status` throws `Fault` `sandbox_not_ready`. */
-export interface Tasks {
+/** Runs tasks. `run` is idempotent by key and generation. `status` throws `Fault` `sandbox_not_ready`. */
+export interface Starter<Key> {
   run(
-    hand: HandKey,
+    key: Key,
     generation: number,
     start: { readonly tokenSha256: string; readonly archive: string | null },
   ): Promise<TaskRun>;
@@ -143,6 +160,8 @@ export interface Tasks {
   /** Asks for the end of a task; one that has ended already stays so. */
   stop(task: string): Promise<void>;
 }
+
+export type Tasks = Starter<HandKey>;
 
 /** A task of the cluster of sandboxes and builds. `startedBy` names what it was started for; ECS keeps it. */
 export interface ClusterTask {
