@@ -106,6 +106,7 @@ export class Brainstem extends Construct {
         ? null
         : new Egress(this, 'Egress', { ...stores, auditTrail, platform, sandboxes, options: network });
     this.egress?.grantRun(this.hands.provision);
+    for (const finder of [this.hands.provision, this.hands.execute]) this.egress?.grantFind(finder);
 
     this.webFetch = new WebFetch(this, 'WebFetch', { ...stores, allow: this.options.webFetch.allow });
 
@@ -134,6 +135,11 @@ export class Brainstem extends Construct {
     this.run.grantRepair(this.sweep.repair);
     // It also stops the sandboxes that nothing needs. When the stack is deleted, all of them end.
     this.hands.grantSweep(this.sweep.repair);
+    if (this.egress !== null) {
+      // It asks for the proxies that are to be up at any time.
+      this.egress.grantFind(this.sweep.repair);
+      this.hands.grantProvision(this.sweep.repair);
+    }
     this.hands.endAfter(this.harness.turn.lambda, this.run.machine);
 
     this.vaults.grantSettle(this.sweep.repair);

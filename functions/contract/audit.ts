@@ -94,6 +94,25 @@ export const AuditEntry = z.discriminatedUnion('kind', [
     credential_version: z.int().nullable(),
     resource: ResourceId.nullable(),
   }),
+  /**
+   * What the programs of a session's sandbox did towards one host and port in some seconds, or were refused. `report` names
+   * what the egress proxy told: a second record of one name is a repeat.
+   */
+  z.object({
+    kind: z.literal('egress'),
+    session: SessionId,
+    user: z.string().nullable(),
+    report: z.string(),
+    host: z.string(),
+    port: z.int(),
+    verdict: z.enum(['allowed', 'refused', 'unreachable']),
+    rule: z.string().nullable(),
+    connections: z.int(),
+    bytes_out: z.int(),
+    bytes_in: z.int(),
+    /** Credentials and repository resources whose secrets were used. */
+    secrets: z.array(z.union([CredentialId, ResourceId])),
+  }),
 ]);
 export type AuditEntry = z.infer<typeof AuditEntry>;
 
@@ -166,7 +185,7 @@ export const AuditQuery = z.strictObject({
   to: Timestamp,
   session_id: SessionId.optional(),
   user: z.string().min(1).max(512).optional(),
-  kind: z.enum(['intent', 'outcome', 'administration', 'secret']).optional(),
+  kind: z.enum(['intent', 'outcome', 'administration', 'secret', 'egress']).optional(),
   ...page,
 });
 export const AuditChainQuery = z.strictObject(page);

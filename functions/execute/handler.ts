@@ -3,7 +3,14 @@
  * also takes over what programs wrote since the last call: before a turn ends, and for the sweep before a sandbox does.
  */
 import * as z from 'zod';
-import { ExecuteInput, HarvestInput, SANDBOX_LOST, SANDBOX_NOT_READY, TurnHarvestInput } from '#contract/run.ts';
+import {
+  ExecuteInput,
+  HarvestInput,
+  SANDBOX_LOST,
+  SANDBOX_NOT_READY,
+  TurnHarvestInput,
+  WAY_OUT_NOT_READY,
+} from '#contract/run.ts';
 import { execute } from '#core/hands/execute.ts';
 import { harvestIdle, harvestTurn } from '#core/hands/harvest.ts';
 import { executeWorld } from '#aws/worlds/execute.ts';
@@ -12,11 +19,13 @@ const Input = z.union([HarvestInput, TurnHarvestInput, ExecuteInput]);
 
 const world = executeWorld(process.env);
 
+type ErrorName = typeof SANDBOX_LOST | typeof SANDBOX_NOT_READY | typeof WAY_OUT_NOT_READY;
+
 /** The state machine knows it by its name, and invokes `provision`. */
 class ForProvision extends Error {
-  override readonly name: typeof SANDBOX_LOST | typeof SANDBOX_NOT_READY;
+  override readonly name: ErrorName;
 
-  constructor(name: typeof SANDBOX_LOST | typeof SANDBOX_NOT_READY) {
+  constructor(name: ErrorName) {
     super(name);
     this.name = name;
   }
@@ -29,6 +38,7 @@ export async function handler(event: unknown): Promise<void> {
     if ('harvest' in input) return await harvestIdle(world, input);
     const executed = await execute(world, input);
     if (executed === 'sandbox not ready') throw new ForProvision(SANDBOX_NOT_READY);
+    if (executed === 'way out not ready') throw new ForProvision(WAY_OUT_NOT_READY);
     if (executed === 'sandbox lost') throw new ForProvision(SANDBOX_LOST);
   } finally {
     world.journal.flush();

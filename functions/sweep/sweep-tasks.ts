@@ -5,7 +5,10 @@ import { errorClass } from '#core/ports/errors.ts';
 import type { ClusterTask } from '#core/ports/sandboxes.ts';
 import type { SweepWorld } from '#aws/worlds/sweep.ts';
 
-type TasksWorld = Pick<SweepWorld, 'cluster' | 'sandboxes' | 'wayOut' | 'harvesting' | 'sandboxAges' | 'pause' | 'journal'>;
+type TasksWorld = Pick<
+  SweepWorld,
+  'cluster' | 'sandboxes' | 'wayOut' | 'harvesting' | 'sandboxAges' | 'pause' | 'journal'
+>;
 
 /** ECS stops 40 tasks a second for an account, and sessions that end need some of them. */
 const BETWEEN_STOPS_MS = 100;

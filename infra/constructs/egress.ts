@@ -90,6 +90,11 @@ export class Egress extends Construct {
     grantRunTask(launcher, this.#props.platform, this.#definition);
   }
 
+  /** For those that find out which proxy serves a session. */
+  grantFind(finder: EntryFunction): void {
+    finder.receive({ EGRESS_WARM_PROXIES: String(this.#props.options.warmProxies) });
+  }
+
   #variables(): Readonly<Record<string, string>> {
     const { idleMinutes, allow, extraCa } = this.#props.options;
     const variables: { readonly [Name in keyof EgressProxyVariables]?: string | undefined } = {

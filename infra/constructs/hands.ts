@@ -28,6 +28,7 @@ export class Hands extends Construct {
   readonly provision: EntryFunction;
   readonly execute: EntryFunction;
   readonly #sandbox: SandboxTask;
+  readonly #reach: { readonly NETWORK_MAX: string };
   readonly #ages: { readonly maxHours: number; readonly idleMinutes: number };
   readonly #end: CustomResource;
 
@@ -52,8 +53,8 @@ export class Hands extends Construct {
     });
     records.grantRead(this.provision);
     records.grantWrite(this.provision);
-    this.provision.receive({ NETWORK_MAX: props.maxReach });
     const { logRetention, removalPolicy } = defaults;
+    this.#reach = { NETWORK_MAX: props.maxReach };
     this.#ages = props.sandbox;
     const task = new SandboxTask(this, 'Sandbox', {
       ...props.sandbox,
@@ -92,6 +93,7 @@ export class Hands extends Construct {
     content.grantReadArchives(this.execute);
     content.grantReadWriteBlobs(this.execute);
     memory.grantUse(this.execute);
+    for (const user of [this.provision, this.execute]) user.receive(this.#reach);
   }
 
   /** Where other tasks of the service run too. */
@@ -104,6 +106,7 @@ export class Hands extends Construct {
     this.#sandbox.grantStop(sweeper);
     const { maxHours, idleMinutes } = this.#ages;
     sweeper.receive({
+      ...this.#reach,
       SANDBOX_MAX_SECONDS: String(maxHours * 3600),
       SANDBOX_IDLE_SECONDS: String(idleMinutes * 60),
     });

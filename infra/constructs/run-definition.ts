@@ -2,7 +2,7 @@
  * The run in Amazon States Language: turns and hands until the session is idle. States pass ids, counts and names only,
  * because an execution's history keeps every input and output. The deployment fills in `${…}`.
  */
-import { SANDBOX_LOST, SANDBOX_NOT_READY, SANDBOX_UNAVAILABLE } from '#contract/run.ts';
+import { SANDBOX_LOST, SANDBOX_NOT_READY, SANDBOX_UNAVAILABLE, WAY_OUT_NOT_READY } from '#contract/run.ts';
 
 const INVOKE = 'arn:${AWS::Partition}:states:::lambda:invoke';
 const START = 'arn:${AWS::Partition}:states:::states:startExecution';
@@ -40,6 +40,18 @@ const useHand = {
     },
     // The sandbox may be lost in between. There is no second Provision, so that a call always ends.
     UseSandbox: callHand(NOT_PROVISIONED),
+    // A program of the call waits for an egress proxy, and the call runs on. Whatever comes of this, the next state joins it.
+    ProvideWayOut: {
+      Type: 'Task',
+      Resource: INVOKE,
+      Parameters: { FunctionName: '${Provision}', Payload: { wayOut: 'awaited', 'session.$': '$.session' } },
+      ResultSelector: { 'asked.$': '$.StatusCode' },
+      ResultPath: '$.wayOut',
+      TimeoutSeconds: TIMEOUT_SECONDS,
+      Retry: [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 2, BackoffRate: 2 }],
+      Catch: [{ ErrorEquals: ['States.ALL'], ResultPath: '$.wayOut', Next: 'UseSandbox' }],
+      Next: 'UseSandbox',
+    },
     // The call has its result. What is not stopped here is left to the sweep.
     StopLost: {
       Type: 'Task',
@@ -71,9 +83,10 @@ function callHand(whenNotReady: object) {
     ResultPath: null,
     OutputPath: '$.call',
     TimeoutSecondsPath: '$.call.timeoutSeconds',
-    Retry: [{ ErrorEquals: [SANDBOX_NOT_READY, SANDBOX_LOST], MaxAttempts: 0 }, ...RETRY_HAND],
+    Retry: [{ ErrorEquals: [SANDBOX_NOT_READY, SANDBOX_LOST, WAY_OUT_NOT_READY], MaxAttempts: 0 }, ...RETRY_HAND],
     Catch: [
       { ErrorEquals: [SANDBOX_NOT_READY], ...whenNotReady },
+      { ErrorEquals: [WAY_OUT_NOT_READY], ResultPath: null, Next: 'ProvideWayOut' },
       { ErrorEquals: [SANDBOX_LOST], ResultPath: null, Next: 'StopLost' },
       { ErrorEquals: ['States.ALL'], ResultPath: '$.failure', Next: 'HandFailed' },
     ],

@@ -60,6 +60,7 @@ describe('settings: each function gets exactly the environment variables that it
   const place = ['TASK_DEFINITION', 'CONTAINER', 'SUBNETS', 'SECURITY_GROUP'];
   const sandbox = ['CLUSTER', 'IDLE_SECONDS', ...place].map((name) => `SANDBOX_${name}`);
   const packages = [...place, 'SOURCES', 'SYSTEM'].map((name) => `PACKAGES_${name}`);
+  const network = ['NETWORK_MAX', 'EGRESS_WARM_PROXIES'];
   const egress = place.map((name) => `EGRESS_${name}`);
   test.each([
     [
@@ -86,15 +87,16 @@ describe('settings: each function gets exactly the environment variables that it
         'RUN_STATE_MACHINE_ARN',
       ],
     ],
-    ['provision', [records, content, 'VAULT_TABLE', ...sandbox, ...packages, ...egress, 'NETWORK_MAX']],
-    ['execute', [log, records, content, 'MEMORY_TABLE']],
+    ['provision', [records, content, 'VAULT_TABLE', ...sandbox, ...packages, ...egress, ...network]],
+    ['execute', [log, records, content, 'MEMORY_TABLE', ...network]],
     ['web-fetch', [log, records, content, 'WEB_FETCH_ALLOW']],
     ['mcp-proxy', [log, records, content, audit, ...vaults, ...mcp]],
     [
       'sweep',
       [
         ...[log, records, content, machine, 'VAULT_TABLE', 'SECRETS_PREFIX', 'SANDBOX_CLUSTER', 'SANDBOX_MAX_SECONDS'],
-        ...['MEMORY_TABLE', 'SANDBOX_IDLE_SECONDS', 'EXECUTE_FUNCTION_NAME'],
+        ...['MEMORY_TABLE', 'SANDBOX_IDLE_SECONDS', 'EXECUTE_FUNCTION_NAME', 'PROVISION_FUNCTION_NAME'],
+        ...network,
       ],
     ],
     ['egress', [records, audit, 'VAULT_TABLE', 'SECRETS_PREFIX']],
@@ -199,6 +201,7 @@ describe('rights: each function may do exactly what the design says', () => {
         run: 'states:ListExecutions states:StartExecution',
         'tasks/*': 'ecs:DescribeTasks ecs:StopTask',
         execute: 'lambda:InvokeFunction',
+        provision: 'lambda:InvokeFunction',
         memory: 'dynamodb:DeleteItem dynamodb:Query',
         vaults: 'dynamodb:GetItem dynamodb:Query dynamodb:UpdateItem',
         'vaults/index/list': 'dynamodb:Query',

@@ -172,11 +172,7 @@ function refusalOf(cause: unknown): TaskRun {
   return { status: 'refused', reason: cause instanceof Error ? `${cause.name}: ${cause.message}` : 'unknown' };
 }
 
-async function taskStatus(
-  { ecs, cluster }: EcsTasksOptions,
-  task: string,
-  port = SANDBOX_PORT,
-): Promise<TaskStatus> {
+async function taskStatus({ ecs, cluster }: EcsTasksOptions, task: string, port = SANDBOX_PORT): Promise<TaskStatus> {
   try {
     const { tasks } = await ecs.send(new DescribeTasksCommand({ cluster, tasks: [task] }));
     return statusOf(tasks?.[0], port);

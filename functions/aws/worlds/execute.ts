@@ -1,4 +1,5 @@
 /** The world of the function that sends tool calls to sandboxes. */
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { ExecuteWorld } from '#core/hands/execute.ts';
 import { createDynamoDb } from '#aws/clients.ts';
@@ -10,12 +11,12 @@ import { createSandboxClient } from '#aws/hands/sandbox-client.http.ts';
 import { createJournal, type FunctionJournal } from '#aws/journal.powertools.ts';
 import { createMemories } from '#aws/memory/memories.dynamodb.ts';
 import { createMemoryStoreRecords } from '#aws/memory/memory-stores.dynamodb.ts';
-import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
+import { createProxyRecords, createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
 import { createContentsReader } from '#aws/session/session-contents.dynamodb.ts';
 import { createSkillRecords } from '#aws/skills/skills.dynamodb.ts';
 import { setting, type Env } from '#aws/settings.ts';
-import { createStamp, newToken, pause, sha256 } from '#aws/stamp.ts';
+import { createStamp, hmac, newToken, pause, sha256 } from '#aws/stamp.ts';
 import { logOf } from '#aws/worlds/sessions.ts';
 
 export function executeWorld(env: Env): ExecuteWorld & { readonly journal: FunctionJournal } {
@@ -35,10 +36,17 @@ export function executeWorld(env: Env): ExecuteWorld & { readonly journal: Funct
     leftovers: createLeftovers(dynamodb, records),
     memoryStores: createMemoryStoreRecords(dynamodb, memory),
     memories: createMemories(dynamodb, memory),
+    wayOut: wayOutIn(env, dynamodb),
     newToken,
     sha256,
     stamp: createStamp(),
     pause,
     journal: createJournal(),
   };
+}
+
+function wayOutIn(env: Env, dynamodb: DynamoDBClient): ExecuteWorld['wayOut'] {
+  if (setting(env, 'NETWORK_MAX') === 'none') return null;
+  const warm = Number(setting(env, 'EGRESS_WARM_PROXIES'));
+  return { warm, hmac, proxies: createProxyRecords(dynamodb, setting(env, 'RECORDS_TABLE')) };
 }

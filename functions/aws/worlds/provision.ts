@@ -1,5 +1,6 @@
 /** The world of the function that starts and ends sandboxes, and builds packages for them. */
 import { randomBytes } from 'node:crypto';
+import * as z from 'zod';
 import { ECSClient } from '@aws-sdk/client-ecs';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { TellCloudFormation } from '#contract/custom-resource.ts';
@@ -8,6 +9,10 @@ import { PackageSources } from '#contract/packages.ts';
 import type { EndAllWorld } from '#core/hands/end-all.ts';
 import type { ProvisionWorld, WayOutWorld } from '#core/hands/provision.ts';
 import { createDynamoDb } from '#aws/clients.ts';
+import { createEnvironmentRecords } from '#aws/records/environments.dynamodb.ts';
+import { createSessionReader } from '#aws/session/session-records.dynamodb.ts';
+import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
+import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { createPackageArchives } from '#aws/hands/package-archives.s3.ts';
 import { createCluster, createPackageBuilds, createProxyTasks, createTasks } from '#aws/hands/tasks.ecs.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
@@ -44,6 +49,7 @@ function wayOutWorld(env: Env, ecs: ECSClient): WayOutWorld | null {
   const max = z.enum(REACHES).parse(setting(env, 'NETWORK_MAX'));
   if (max === 'none') return null;
   const [dynamodb, table] = [createDynamoDb(env), setting(env, 'RECORDS_TABLE')];
+  const vaults = setting(env, 'VAULT_TABLE');
   const warm = Number(setting(env, 'EGRESS_WARM_PROXIES'));
   return {
     max,
@@ -52,7 +58,8 @@ function wayOutWorld(env: Env, ecs: ECSClient): WayOutWorld | null {
     proxyTasks: createProxyTasks({ ...taskPlace(env, 'EGRESS'), ecs }, warm),
     sessionReader: createSessionReader(dynamodb, table),
     environments: createEnvironmentRecords(dynamodb, table),
-    ...wayOutVaults(env, dynamodb),
+    vaults: createVaultRecords(dynamodb, vaults),
+    credentials: createCredentialRecords(dynamodb, vaults),
   };
 }
 

@@ -11,6 +11,7 @@ import type { ContentsWorld, Recipient } from '#core/hands/content-source.ts';
 import { contentsVersions, type ContentsVersions, giveContents, TAKES_NOTHING } from '#core/hands/contents.ts';
 import { toolUseOf } from '#core/hands/tool-use.ts';
 import { isAlive } from '#core/hands/is-alive.ts';
+import { WAY_OUT_AWAITED, wayOutOf, type AskedWayOut, type WayOutOfCall } from '#core/hands/way-out.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import type { SandboxRecord, SandboxReply, SentMark } from '#core/ports/sandboxes.ts';
@@ -18,7 +19,11 @@ import { change } from '#core/session/change.ts';
 import { callsBefore } from '#core/session/waiting.ts';
 import { whileItStands } from '#core/session/watch.ts';
 
-export type ExecuteWorld = ContentsWorld & Pick<Ports, 'sandboxes' | 'stamp' | 'pause' | 'journal'>;
+export type ExecuteWorld = ContentsWorld &
+  Pick<Ports, 'sandboxes' | 'stamp' | 'pause' | 'journal'> & {
+    /** Null where the deployment opens no network. */
+    readonly wayOut: AskedWayOut | null;
+  };
 
 interface CallToSend {
   readonly request: ExecuteRequest;
@@ -81,7 +86,7 @@ const NOT_IN_ORDER: Reached = {
  * `sandbox not ready`: there is no sandbox to ask, and nothing has changed: `provision` comes first. `sandbox lost`: the
  * call has its result, and `provision` stops what may be left of its sandbox.
  */
-type Executed = 'ended' | 'sandbox not ready' | 'sandbox lost';
+type Executed = 'ended' | 'sandbox not ready' | 'sandbox lost' | 'way out not ready';
 
 export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise<Executed> {
   const key: LogKey = { session: input.session, thread: input.thread };
@@ -99,6 +104,8 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
   const sent = await sendTo(world, input, record);
   if (sent === null) return 'sandbox not ready';
   const result = await resultOf(world, input, { request, sent, states });
+  // The call runs on, and the next attempt joins it.
+  if (result === WAY_OUT_AWAITED) return 'way out not ready';
   const isTold = await appendResult(world, key, input.call.id, result);
   // A death in between tells both twice.
   await (isTold ? result.changes?.keep() : result.changes?.leave());
@@ -164,7 +171,11 @@ function inOrder({ after: _earlier, ...request }: ExecuteRequest, state: Session
   return after.length === 0 ? request : { ...request, after };
 }
 
-async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallToSend): Promise<Result> {
+async function resultOf(
+  world: ExecuteWorld,
+  input: ExecuteInput,
+  sending: CallToSend,
+): Promise<Result | typeof WAY_OUT_AWAITED> {
   const { record, sentTo } = sending.sent;
   if (record?.generation === sentTo && record.status === 'failed')
     return { text: record.reason, isError: true, served: 'refused' };
@@ -176,12 +187,17 @@ async function resultOf(world: ExecuteWorld, input: ExecuteInput, sending: CallT
   const recipient = { key, hand, ...sending.states, sandbox: record };
   const response = await whileItStands(world, key, {
     stands: isOpen(input.call.id),
-    work: reach(world, recipient, { ...sending, signal: cutOff.signal }),
+    work: reach(world, recipient, {
+      ...sending,
+      signal: cutOff.signal,
+      wayOut: wayOutOf(world, recipient, { isSecondTime: input.wayOut !== undefined }),
+    }),
     cutOff: () => {
       cutOff.abort();
       world.sandboxClient.cancel(record, input.call.id);
     },
   });
+  if (response === WAY_OUT_AWAITED) return response;
   if (response === null) {
     await world.sandboxes.lost(hand, record.generation);
     return LOST;
@@ -215,10 +231,10 @@ interface Reached {
 async function reach(
   world: ExecuteWorld,
   recipient: Recipient,
-  { sent, signal, ...sending }: CallToSend & { readonly signal: AbortSignal },
-): Promise<Reached | null> {
+  { sent, signal, wayOut, ...sending }: CallToSend & { readonly signal: AbortSignal; readonly wayOut: WayOutOfCall },
+): Promise<Reached | null | typeof WAY_OUT_AWAITED> {
   const { sandbox } = recipient;
-  let request = naming(sending.request, contentsVersions(recipient));
+  let request = wayOut.first(naming(sending.request, contentsVersions(recipient)));
   let givings = 0;
   // A call that was sent before found its server then, so there is no start to wait for.
   const now = Date.parse(world.stamp.now());
@@ -232,7 +248,8 @@ async function reach(
       const changes = changed > 0 ? await takeChanges(world, recipient) : undefined;
       return { ...response, notes: [...notes, ...(changes?.notes ?? [])], changes };
     }
-    const next = await nextRequest(world, recipient, { reply, request, givings });
+    const next = await nextRequest(world, recipient, { reply, request, givings, wayOut });
+    if (next === WAY_OUT_AWAITED) return next;
     if ('refusal' in next) return refused(next.refusal);
     request = next.request;
     listened ||= reply.status === 'interrupted';
@@ -253,6 +270,7 @@ async function reach(
 const refused = (output: string): Reached => ({ output, isError: true, served: 'refused', notes: [] });
 
 interface NotTaken extends Pick<CallToSend, 'request'> {
+  readonly wayOut: WayOutOfCall;
   readonly reply: Exclude<SandboxReply, { status: 'answered' }>;
   /** How often contents were given. */
   readonly givings: number;
@@ -264,8 +282,8 @@ type NextRequest = Pick<NotTaken, 'request'> | { readonly refusal: string };
 async function nextRequest(
   world: ExecuteWorld,
   recipient: Recipient,
-  { reply, request, givings }: NotTaken,
-): Promise<NextRequest> {
+  { reply, request, givings, wayOut }: NotTaken,
+): Promise<NextRequest | typeof WAY_OUT_AWAITED> {
   switch (reply.status) {
     case 'refused': {
       const known = plain(request);
@@ -278,7 +296,10 @@ async function nextRequest(
     }
     case 'awaits contents':
       return withContents(world, recipient, { request, givings });
-    case 'awaits way out':
+    case 'awaits way out': {
+      const told = await wayOut.next(request, reply.unreachable);
+      return told === WAY_OUT_AWAITED ? told : { request: told };
+    }
     case 'unreachable':
     case 'interrupted':
       return { request };

@@ -15,7 +15,10 @@ import type { Ports } from '#core/ports/ports.ts';
 import type { ProxySlot, SandboxRecord, Starter } from '#core/ports/sandboxes.ts';
 
 /** What an open deployment has. */
-export interface WayOutWorld extends Pick<Ports, 'proxies' | 'sessionReader' | 'environments' | 'vaults' | 'credentials'> {
+export interface WayOutWorld extends Pick<
+  Ports,
+  'proxies' | 'sessionReader' | 'environments' | 'vaults' | 'credentials'
+> {
   readonly proxyTasks: Starter<ProxySlot>;
   /** How many proxies are up all the time. */
   readonly warm: number;
@@ -23,8 +26,7 @@ export interface WayOutWorld extends Pick<Ports, 'proxies' | 'sessionReader' | '
   readonly max: ReachRules['max'];
 }
 
-export interface ProvisionWorld
-  extends PackagePorts, Pick<Ports, 'sandboxes' | 'tasks' | 'newToken' | 'journal'> {
+export interface ProvisionWorld extends PackagePorts, Pick<Ports, 'sandboxes' | 'tasks' | 'newToken' | 'journal'> {
   /** Null where no environment may open anything. */
   readonly wayOut: WayOutWorld | null;
 }

@@ -61,7 +61,8 @@ export function judgeTask(
   const isOlder = (ageMs: number) => later(task.createdAt, ageMs) < now;
   if (task.startedBy.startsWith('packages/'))
     return isOlder(MAX_BUILD_MS) ? stray('too old', false) : { status: 'needed' };
-  if (!isGeneration(sandboxOf(task)?.generation, task, record, { now, staleMs: STALE_MS })) return stray('no owner', false);
+  if (!isGeneration(sandboxOf(task)?.generation, task, record, { now, staleMs: STALE_MS }))
+    return stray('no owner', false);
   if (isOlder(maxAgeMs)) return stray('too old', true);
   const owner = sandboxOf(task);
   const isIdle = record?.status === 'ready' && later(record.lastUsedAt, idleMs) < now;

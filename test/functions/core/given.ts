@@ -81,6 +81,7 @@ function unused<Port extends object>(): Port {
 
 /** What contents come from and go to, in a session that has none. */
 export const NO_SOURCES = {
+  wayOut: null,
   archiveReader: { read: async () => null },
   contents: { find: async () => null },
   skills: unused<Ports['skills']>(),

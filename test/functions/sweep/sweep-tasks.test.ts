@@ -50,6 +50,7 @@ function stage({ pages, records, broken = [] }: Given) {
         acts.push(`harvest ${nameOf(hand)} ${generation}`);
       },
     },
+    wayOut: null,
     sandboxAges: { maxAgeMs: MAX_AGE_MS, idleMs: IDLE_MS },
     pause: async (ms: number) => void (waitedMs += ms),
     journal,

@@ -67,13 +67,26 @@ describe('a hand of the run', () => {
     expect(hand.UseSandbox.Catch[0]).toEqual({ ...notReady, Next: 'NotProvisioned' });
     expect(hand.Provision.Next).toBe('UseSandbox');
     for (const state of [hand.UseHand, hand.UseSandbox]) {
-      expect(state.Retry[0]).toEqual({ ErrorEquals: ['SandboxNotReady', 'SandboxLost'], MaxAttempts: 0 });
+      expect(state.Retry[0]).toEqual({
+        ErrorEquals: ['SandboxNotReady', 'SandboxLost', 'WayOutNotReady'],
+        MaxAttempts: 0,
+      });
     }
+  });
+
+  test('whose programs wait for a proxy has one provided, and is joined whatever comes of that', () => {
+    for (const state of [hand.UseHand, hand.UseSandbox]) {
+      expect(state.Catch[1]).toEqual({ ErrorEquals: ['WayOutNotReady'], ResultPath: null, Next: 'ProvideWayOut' });
+    }
+    const { Next, Catch, ResultPath, Parameters } = hand.ProvideWayOut;
+    expect({ Next, ResultPath }).toEqual({ Next: 'UseSandbox', ResultPath: '$.wayOut' });
+    expect(Catch).toEqual([{ ErrorEquals: ['States.ALL'], ResultPath, Next }]);
+    expect(Parameters.Payload).toEqual({ wayOut: 'awaited', 'session.$': '$.session' });
   });
 
   test('that found its sandbox lost has it stopped, and ends as any other', () => {
     for (const state of [hand.UseHand, hand.UseSandbox]) {
-      expect(state.Catch[1]).toEqual({ ErrorEquals: ['SandboxLost'], ResultPath: null, Next: 'StopLost' });
+      expect(state.Catch[2]).toEqual({ ErrorEquals: ['SandboxLost'], ResultPath: null, Next: 'StopLost' });
     }
     expect(hand.StopLost.Parameters.Payload).toEqual({
       ...{ stop: 'lost', 'session.$': '$.session', 'call.$': '$.call' },
@@ -133,7 +146,9 @@ test('the timeout of a task is longer than the timeout of its function', () => {
   const timeoutOf = (entry: string) =>
     functions.find(({ Environment }) => Environment?.Variables['POWERTOOLS_SERVICE_NAME'] === entry)?.Timeout ?? 0;
   const limits = Object.values(tasks).flatMap((state) => ('TimeoutSeconds' in state ? [state.TimeoutSeconds] : []));
-  expect(limits).toEqual(['harness', 'execute', 'provision', 'provision'].map((entry) => timeoutOf(entry) + 30));
+  expect(limits).toEqual(
+    ['harness', 'execute', 'provision', 'provision', 'provision'].map((entry) => timeoutOf(entry) + 30),
+  );
   const hands = functions.map(({ Environment }) => Environment?.Variables['HANDS']);
   const waits = [...JSON.stringify(hands).matchAll(/timeoutSeconds[^\d]*(\d+)/g)].map(([, seconds]) => Number(seconds));
   expect(waits).toEqual(['execute', 'web-fetch', 'mcp-proxy'].map((entry) => timeoutOf(entry) + 15));

@@ -68,6 +68,7 @@ describe('provisioning with packages', () => {
       builds: store.builds,
       sources: {},
       system: 'bookworm',
+      wayOut: null,
       stamp,
       pause: async (ms) => stamp.advance(ms),
       newToken: randomUUID,

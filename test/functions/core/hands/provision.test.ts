@@ -66,6 +66,7 @@ describe('provisioning a sandbox', () => {
       builds: store.builds,
       sources: {},
       system: 'bookworm',
+      wayOut: null,
     };
     const run = (over: Partial<ProvisionWorld> = {}) =>
       provision({ ...world, ...over }, { session, thread: THREAD, call: {} });

@@ -156,6 +156,7 @@ describe('threads in one sandbox', () => {
         status: async () => ({ status: 'running', address: addressOf(next) }),
         stop: async () => undefined,
       },
+      wayOut: null,
     };
     try {
       const running = (['p1', 'a1', 'b1'] as const).map((name) => stage.run(name));

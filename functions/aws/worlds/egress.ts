@@ -1,0 +1,33 @@
+/** The world of the function that tells the egress proxy what sandboxes may do: it hands out their secrets and records each. */
+import type { GrantWorld } from '#core/egress/grant.ts';
+import { createSubstitutions } from '#core/egress/substitutions.ts';
+import { createDynamoDb } from '#aws/clients.ts';
+import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
+import { createJournal } from '#aws/journal.powertools.ts';
+import { setting, type Env } from '#aws/settings.ts';
+import { hmac, sha256 } from '#aws/stamp.ts';
+import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
+import { createVariableReader } from '#aws/vault/secret-stores.ts';
+import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
+import { auditOf } from '#aws/worlds/audit.ts';
+
+export function egressWorld(env: Env): GrantWorld {
+  const dynamodb = createDynamoDb(env);
+  const [audit, vaults] = [auditOf(env), setting(env, 'VAULT_TABLE')];
+  return {
+    sandboxes: createSandboxRecords(dynamodb, setting(env, 'RECORDS_TABLE')),
+    substitutions: createSubstitutions({
+      vaults: createVaultRecords(dynamodb, vaults),
+      credentials: createCredentialRecords(dynamodb, vaults),
+      secrets: createVariableReader(env),
+      audit,
+      hmac,
+      nowMs: Date.now,
+    }),
+    repositoryGrants: async () => [],
+    audit,
+    hmac,
+    sha256,
+    journal: createJournal(),
+  };
+}
