@@ -8,7 +8,7 @@ import { serviceOf } from './lambda/environment.ts';
 import { createFunctions, type Functions, type PoolListeners } from './lambda/functions.ts';
 import { openLogFiles, type LogFiles } from './lambda/log-files.ts';
 import { startSchedules } from './schedules.ts';
-import type { AroundCall } from './aws/service.ts';
+import type { AroundCall, AwsEndpoint } from './aws/service.ts';
 import type { Template } from './template/parts.ts';
 import type { EcsService } from './tasks/ecs.ts';
 import type { SandboxKind } from './tasks/runner.ts';
@@ -96,7 +96,10 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
   const template = servedAt(deployed, gateway.url);
 
   const { sandbox, maxTasks = roomForTasks(), maxDiskBytes } = options;
-  const ecs = await startTasks({ template, sandbox, maxTasks, maxDiskBytes, data, logs, report });
+  const served = Promise.withResolvers<AwsEndpoint>();
+  const { promise: endpoint } = served;
+  const ecs = await startTasks({ template, sandbox, maxTasks, maxDiskBytes, data, endpoint, logs, report });
+  teardown.add(ecs.close);
   const aroundCall = options.aroundCalls?.(createControls(template, functions, ecs));
   const { invoke } = functions;
   const aws = await startAws({
@@ -110,6 +113,7 @@ async function compose(options: RuntimeOptions, teardown: Teardown): Promise<Run
     retryIntervalMs: options.retryIntervalMs,
   });
   teardown.add(aws.close);
+  served.resolve(aws.endpoint);
   functions.open(template, aws.endpoint);
   teardown.add(functions.close);
   // Stopped before the functions: an execution without them would use up its retries and be journalled as failed.

@@ -25,8 +25,9 @@ export interface AwsRequest extends SignedRequest {
   readonly caller: Caller;
 }
 
-/** A function's worker, as far as AWS can see it. */
+/** A function's worker, or a task with a role, as far as AWS can see it. */
 export interface Caller {
+  /** For a task its id, which is the name of its session. */
   readonly functionName: string;
   readonly roleArn: string;
   readonly worker: string;

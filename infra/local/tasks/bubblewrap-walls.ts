@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import { AGENT_USER } from '#contract/hands.ts';
 import { isRoot } from './folders.ts';
 import type { ContainerStart } from './runner.ts';
+import { hasHosts } from './way-out.ts';
 
 /** Configuration that programs under /usr look up; each is optional, none is private. */
 const ETC = ['alternatives', 'ca-certificates', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime', 'ssl/certs'];
+/** How the names of hosts are resolved on this machine. */
+const RESOLVER = ['resolv.conf', 'nsswitch.conf', 'host.conf', 'gai.conf'].map((name) => `/etc/${name}`);
 /** For a build of packages: what this machine's apt knows, without its passwords. */
 const INTERNET = [
   ...['apt.conf.d', 'keyrings', 'preferences.d', 'sources.list', 'sources.list.d', 'trusted.gpg.d'].map(
@@ -23,16 +26,17 @@ type Walls = Pick<ContainerStart, 'taskDir' | 'network' | 'memoryMb'>;
 
 /** Order matters to bubblewrap: later mounts lie on top of earlier ones. */
 export function sandboxArguments({ taskDir, network, memoryMb }: Walls): readonly string[] {
-  const beyond = network !== 'none' ? { folders: INTERNET_FOLDERS, files: INTERNET } : { folders: [], files: [] };
+  const beyond = hasHosts(network) ? { folders: INTERNET_FOLDERS, files: INTERNET } : { folders: [], files: [] };
+  const resolver = network === 'machine' ? [...RESOLVER, '/etc/hosts'] : [];
   return [
-    ...namespaceArguments(),
+    ...namespaceArguments(network === 'machine' ? 'machine' : 'own'),
     ...['--die-with-parent', '--new-session', '--hostname', 'sandbox'],
     ...[...FOLDERS, ...beyond.folders].flatMap((folder) => ['--perms', '0755', '--dir', folder]),
     ...['--ro-bind', '/usr', '/usr'],
     ...ROOT_LINKS.flatMap(bindRootFolder),
     ...ETC.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
     ...['passwd', 'group', 'hosts'].flatMap((name) => ['--ro-bind', join(taskDir, 'etc', name), `/etc/${name}`]),
-    ...beyond.files.flatMap((path) => ['--ro-bind-try', path, path]),
+    ...[...beyond.files, ...resolver].flatMap((path) => ['--ro-bind-try', path, path]),
     ...['--proc', '/proc', '--dev', '/dev'],
     // What is in there counts as memory of the task, which must have room for programs too.
     ...['--perms', '1777', '--size', String((memoryMb / 2) * 1024 * 1024), '--tmpfs', '/tmp'],
@@ -49,9 +53,11 @@ export function sandboxArguments({ taskDir, network, memoryMb }: Walls): readonl
  * from process limits and owner of everything it can see; so it makes the other namespaces as itself and changes user
  * inside (the container's own command, or `asAgent`), which needs these capabilities.
  */
-export function namespaceArguments(): readonly string[] {
-  if (!isRoot()) return ['--unshare-all', '--uid', String(AGENT_USER), '--gid', String(AGENT_USER)];
-  const namespaces = ['--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts', '--unshare-cgroup-try'];
+export function namespaceArguments(network: 'own' | 'machine' = 'own'): readonly string[] {
+  const shared = network === 'machine' ? ['--share-net'] : [];
+  if (!isRoot()) return ['--unshare-all', ...shared, '--uid', String(AGENT_USER), '--gid', String(AGENT_USER)];
+  const net = network === 'machine' ? [] : ['--unshare-net'];
+  const namespaces = ['--unshare-ipc', '--unshare-pid', ...net, '--unshare-uts', '--unshare-cgroup-try'];
   const capabilities = ['SETUID', 'SETGID', 'SETPCAP'].flatMap((cap) => ['--cap-add', `CAP_${cap}`]);
   return [...namespaces, '--cap-drop', 'ALL', ...capabilities];
 }

@@ -1,6 +1,6 @@
 /**
  * Runs a container as a bubblewrap sandbox: namespaces of its own for everything, no network at all (unless its subnet
- * has a way out), this machine's /usr read-only, and nothing writable but the task's folder. Needs no daemon and no image.
+ * is public), this machine's /usr read-only, and nothing writable but the task's folder. Needs no daemon and no image.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -16,16 +16,18 @@ import { MAX_PROCESSES, type TaskLimit, type TaskLimits } from './task-limits.ts
 import { processLimit, roomForTasks } from './room-for-tasks.ts';
 import {
   commandOf,
+  listenAt,
   serverUserOf,
   type ContainerStart,
   type RunningContainer,
   type TaskRunner,
   type Usable,
 } from './runner.ts';
-import { pipeToServer } from './socket-pipe.ts';
+import { openPeerNetwork, PEER_RELAY, peersOf, withPeerRelay } from './peer-network.ts';
+import { acceptAt, pipeToServer } from './socket-pipe.ts';
 import { systemCallFilter } from './system-calls.ts';
 import { FARGATE_DISK_BYTES } from './watch-disk.ts';
-import { openWayOut, PROXY_VARIABLES, RELAY_FILE, withRelay } from './way-out.ts';
+import { hasHosts, openWayOut, PROXY_VARIABLES, RELAY_FILE, withRelay } from './way-out.ts';
 
 const SOCKET = 'server.sock';
 const FILTER = 'system-calls.bpf';
@@ -51,6 +53,7 @@ async function startSandbox(start: ContainerStart, limit: TaskLimit | null): Pro
   const walls = [...sandboxArguments(start), ...containerArguments(start)];
   const [command, ...args] = makesNamespaces ? ['bwrap', ...walls] : filtered(join(taskDir, 'etc', FILTER), walls);
   const wayOut = await openWayOut(start);
+  const closePeers = await openPeerNetwork(start);
   const child = startChild({
     command,
     arguments: args,
@@ -59,9 +62,9 @@ async function startSandbox(start: ContainerStart, limit: TaskLimit | null): Pro
     write: start.write,
   });
   const { pid } = child.process;
-  const exited = child.exited.finally(wayOut.close);
+  const exited = child.exited.finally(wayOut.close).finally(closePeers);
   exited.catch(() => undefined);
-  return contain(pipeToServer(start, SOCKET, exited), {
+  return contain(start.network === 'machine' ? acceptAt(start, exited) : pipeToServer(start, SOCKET, exited), {
     ask: () => askToStop(pid),
     kill: () => killSandbox(pid),
   });
@@ -91,10 +94,13 @@ function containerArguments({ container, taskDir, network }: ContainerStart): re
   const { before, nodeOptions, program } = commandOf(container);
   const limits = ['prlimit', `--nproc=${maxProcesses()}`, `--fsize=${FARGATE_DISK_BYTES}`, '--core=0', '--'];
   const ripgrep = ripgrepBinary();
-  const isAlone = network === 'none';
-  const command = ['/opt/node/bin/node', ...nodeOptions, `/opt/brainstem/${program}`];
+  const isAlone = !hasHosts(network);
+  const peers = peersOf({ network });
+  const relay = peers === null ? [] : withPeerRelay(PEER_RELAY.inside, peers);
+  const command = ['/opt/node/bin/node', ...nodeOptions, ...relay, `/opt/brainstem/${program}`];
   return [
     ...(isAlone ? [] : ['--ro-bind', RELAY_FILE.from, RELAY_FILE.to]),
+    ...(peers === null ? [] : ['--ro-bind', join(taskDir, PEER_RELAY.file), PEER_RELAY.inside]),
     ...['--ro-bind', nodeBinary(), '/opt/node/bin/node'],
     ...(ripgrep === null ? [] : ['--ro-bind', ripgrep, '/opt/node/bin/rg']),
     ...['--ro-bind', join(container.imageDir, program), `/opt/brainstem/${program}`],
@@ -116,16 +122,16 @@ function maxProcesses(): number {
 }
 
 /** The environment given to bubblewrap is the whole environment of the sandbox. */
-function containerEnvironment({ environment, container, network }: ContainerStart): Record<string, string> {
+function containerEnvironment({ environment, container, host, network }: ContainerStart): Record<string, string> {
   const isApart = commandOf(container).before.length > 0 && !isRoot();
   return {
     PATH: '/opt/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: '/home/agent',
     USER: 'agent',
     LANG: 'C.UTF-8',
-    ...(network !== 'none' && PROXY_VARIABLES),
+    ...(hasHosts(network) && PROXY_VARIABLES),
     ...environment,
-    SANDBOX_LISTEN: `/run/brainstem/${SOCKET}`,
+    ...listenAt({ network }, network === 'machine' ? `${host}:${container.port}` : `/run/brainstem/${SOCKET}`),
     ...(isApart && { SANDBOX_AS_AGENT: JSON.stringify(outOfSight(`/opt/brainstem/${FILTER}`)) }),
   };
 }

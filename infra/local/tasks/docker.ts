@@ -10,9 +10,18 @@ import type { ContainerPart } from '../template/parts.ts';
 import { contain, startChild } from './child.ts';
 import { SERVER_USER } from '#contract/hands.ts';
 import { isRoot, makeFolders } from './folders.ts';
-import { serverUserOf, type ContainerStart, type RunningContainer, type TaskRunner, type Usable } from './runner.ts';
-import { pipeToServer } from './socket-pipe.ts';
-import { openWayOut, PROXY_VARIABLES, RELAY_FILE, withRelay } from './way-out.ts';
+import {
+  listenAt,
+  serverUserOf,
+  type ContainerStart,
+  type PeerNetwork,
+  type RunningContainer,
+  type TaskRunner,
+  type Usable,
+} from './runner.ts';
+import { openPeerNetwork, PEER_RELAY, peersOf, withPeerRelay } from './peer-network.ts';
+import { acceptAt, pipeToServer } from './socket-pipe.ts';
+import { hasHosts, openWayOut, PROXY_VARIABLES, RELAY_FILE, withRelay } from './way-out.ts';
 
 const run = promisify(execFile);
 const MAX_PROCESSES = 1024;
@@ -38,10 +47,11 @@ export async function createDockerRunner(
 
 async function startContainer(start: ContainerStart, data: string): Promise<RunningContainer> {
   const name = `brainstem-${start.taskId}`;
-  await makeFolders(start.taskDir, { run: serverUserOf(start.container) });
+  await makeFolders(start.taskDir, { run: serverUserOf(start.container), etc: serverUserOf(start.container) });
   // Where root does not give the folder to the server's user, that user makes its socket in it, which no other can replace.
   if (!isRoot()) await chmod(join(start.taskDir, 'run'), 0o1777);
   const wayOut = await openWayOut(start);
+  const closePeers = await openPeerNetwork(start);
   const child = startChild({
     command: 'docker',
     arguments: runArguments(start, { name, data }),
@@ -52,9 +62,12 @@ async function startContainer(start: ContainerStart, data: string): Promise<Runn
   });
   const kill = (): void => void run('docker', ['kill', name]).catch(() => child.process.kill('SIGKILL'));
   const ask = (): void => void run('docker', ['stop', name]).catch(kill);
-  const exited = child.exited.finally(wayOut.close);
+  const exited = child.exited.finally(wayOut.close).finally(closePeers);
   exited.catch(() => undefined);
-  return contain(pipeToServer(start, SOCKET, exited), { ask, kill });
+  return contain(start.network === 'machine' ? acceptAt(start, exited) : pipeToServer(start, SOCKET, exited), {
+    ask,
+    kill,
+  });
 }
 
 interface RunIdentity {
@@ -63,18 +76,20 @@ interface RunIdentity {
 }
 
 export function runArguments(start: ContainerStart, { name, data }: RunIdentity): readonly string[] {
-  const isAlone = start.network === 'none';
+  const isAlone = !hasHosts(start.network);
+  const isOnMachine = start.network === 'machine';
+  const peers = peersOf(start);
   const environment = {
     ...(!isAlone && PROXY_VARIABLES),
     ...start.environment,
-    SANDBOX_LISTEN: `/run/brainstem/${SOCKET}`,
+    ...listenAt(start, isOnMachine ? `${start.host}:${start.container.port}` : `/run/brainstem/${SOCKET}`),
   };
   const { user } = start.container;
   // Those of the task definition.
   const capabilities = serverUserOf(start.container) === SERVER_USER ? ['SETUID', 'SETGID', 'SETPCAP', 'KILL'] : [];
   return [
     ...['run', '--rm', '--init', '--name', name, '--label', `${LABEL}=${data}`, '--pull', 'never'],
-    ...['--network', 'none'],
+    ...['--network', isOnMachine ? 'host' : 'none'],
     ...[
       '--cap-drop',
       'ALL',
@@ -88,12 +103,22 @@ export function runArguments(start: ContainerStart, { name, data }: RunIdentity)
     '--read-only',
     ...['--memory', `${start.memoryMb}m`, '--cpus', String(start.cpu / 1024), '--pids-limit', String(MAX_PROCESSES)],
     ...['--mount', `type=bind,source=${join(start.taskDir, 'run')},target=/run/brainstem`],
+    ...(peers === null
+      ? []
+      : ['--mount', `type=bind,source=${join(start.taskDir, PEER_RELAY.file)},target=${PEER_RELAY.inside},readonly`]),
     ...(isAlone ? [] : ['--mount', `type=bind,source=${RELAY_FILE.from},target=${RELAY_FILE.to},readonly`]),
     ...(user === null ? [] : ['--user', user]),
     ...Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
     imageOf(start.container),
-    ...(isAlone ? start.container.command : withRelay('node', start.container.command)),
+    ...(isAlone ? commandWith(start.container.command, peers) : withRelay('node', start.container.command)),
   ];
+}
+
+/** The options go before the program, which is the last of the command. */
+function commandWith(command: readonly string[], peers: PeerNetwork | null): readonly string[] {
+  if (peers === null) return command;
+  const whole = command.length === 0 ? ['node', '/opt/brainstem/server.mjs'] : command;
+  return [...whole.slice(0, -1), ...withPeerRelay(PEER_RELAY.inside, peers), ...whole.slice(-1)];
 }
 
 type Image = Pick<ContainerPart, 'image' | 'imageDir' | 'imageTarget'>;

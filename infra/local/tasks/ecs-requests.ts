@@ -23,6 +23,7 @@ export const RunTask = z.object({
   networkConfiguration: z.object({
     awsvpcConfiguration: z.object({
       subnets: z.array(z.string()).min(1),
+      securityGroups: z.array(z.string()).default([]),
       assignPublicIp: z.enum(['ENABLED', 'DISABLED']).default('DISABLED'),
     }),
   }),

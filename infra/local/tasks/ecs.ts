@@ -1,5 +1,6 @@
 /** The ECS calls that provisioning makes, over the tasks that run on this machine. */
 import { randomInt, randomUUID } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
 import { jsonService, operation } from '../aws/json-service.ts';
 import { AwsFault } from '../aws/wire.ts';
 import type { Service } from '../aws/service.ts';
@@ -16,6 +17,7 @@ import {
   taskAccess,
   taskArnOf,
 } from './ecs-requests.ts';
+import { leads, type Networks, type Place, portsBeyond } from './reach.ts';
 import { createRequestRates, type RatedOperation } from './request-rates.ts';
 import type { ContainerStart } from './runner.ts';
 import { describeTask, launchTask, stopTask, type Task, type TaskWorld } from './task.ts';
@@ -27,9 +29,9 @@ const MAX_OVERRIDES_CHARS = 8192;
 const NO_CAPACITY = 'Capacity is unavailable at this time. Please try again later or in a different availability zone';
 
 interface EcsOptions extends TaskWorld {
-  /** How many tasks this machine can hold. */
+  /** How many tasks without the network of this machine it can hold: programs of the agent run in those alone. */
   readonly maxTasks: number;
-  readonly template: Pick<Template, 'tasks' | 'subnets' | 'region' | 'account'>;
+  readonly template: Pick<Template, 'region' | 'account'> & Networks;
 }
 
 export interface EcsService extends Service {
@@ -92,9 +94,10 @@ function runTask(ecs: Ecs, input: RunTask): unknown {
   if (JSON.stringify(input.overrides).length > MAX_OVERRIDES_CHARS)
     throw invalidParameter('overrides have at most 8192 characters');
   forgetStopped(ecs);
-  const held = [...ecs.tasks.values()].filter(({ status }) => status !== 'STOPPED').length;
+  const held = [...ecs.tasks.values()].filter(holdsRoom).length;
   // The client token stays unused, as in ECS: the same start may be asked for again.
-  if (held >= ecs.options.maxTasks) return { tasks: [], failures: [{ reason: NO_CAPACITY }] };
+  const isHeld = networkOf(ecs, input, null) !== 'machine';
+  if (isHeld && held >= ecs.options.maxTasks) return { tasks: [], failures: [{ reason: NO_CAPACITY }] };
   const task = launch(ecs, input);
   ecs.tasks.set(task.request.arn, task);
   if (input.clientToken !== undefined) ecs.tokens.set(input.clientToken, { asked, task });
@@ -113,20 +116,21 @@ function launch(ecs: Ecs, input: RunTask): Task {
     );
   }
   const id = randomUUID().replaceAll('-', '');
+  const host = pickAddress(new Set([...ecs.tasks.values()].map((task) => task.request.host)));
   const request = {
     id,
     arn: taskArnOf(ecs.options.template, input.cluster, id),
     clusterArn: clusterArnOf(ecs.options.template, input.cluster),
     definition,
     container,
-    host: pickAddress(new Set([...ecs.tasks.values()].map((task) => task.request.host))),
+    host,
     environment: {
       ...container.environment,
       ...Object.fromEntries((override?.environment ?? []).map(({ name, value }) => [name, value])),
     },
     overrides: input.overrides,
-    subnet: input.networkConfiguration.awsvpcConfiguration.subnets[0] ?? '',
-    network: networkOf(ecs.options.template, input),
+    place: placeOf(input),
+    network: networkOf(ecs, input, host),
     startedBy: input.startedBy ?? null,
     group: input.group ?? `family:${definition.family}`,
   };
@@ -143,13 +147,45 @@ function pickAddress(taken: ReadonlySet<string>): string {
 }
 
 /** A task is as far from the internet here as its subnet's routes keep it there. */
-function networkOf({ subnets }: Pick<Template, 'subnets'>, input: RunTask): ContainerStart['network'] {
+function networkOf(ecs: Ecs, input: RunTask, host: string | null): ContainerStart['network'] {
+  const { template } = ecs.options;
   const { subnets: asked, assignPublicIp } = input.networkConfiguration.awsvpcConfiguration;
-  const ways = asked.map((id) => subnets.find((subnet) => subnet.id === id)?.wayOut ?? null);
+  const ways = asked.map((id) => template.subnets.find((subnet) => subnet.id === id)?.wayOut ?? null);
   const reaches = (way: 'nat' | 'gateway' | null) =>
     way === 'nat' || (way === 'gateway' && assignPublicIp === 'ENABLED');
-  if (!ways.every(reaches)) return 'none';
-  return { hosts: subnets.find(({ id }) => id === asked[0])?.hosts ?? [] };
+  if (ways.every(reaches)) {
+    const hosts = template.subnets.find(({ id }) => id === asked[0])?.hosts ?? null;
+    return hosts === null ? 'machine' : { hosts };
+  }
+  const from = placeOf(input);
+  const ports = portsBeyond(template, from);
+  return ports.length === 0 || host === null
+    ? 'none'
+    : { ports, dial: (to, port) => dial(ecs, { from, host, to, port }) };
+}
+
+/** ECS chooses one of the subnets. */
+function placeOf({ networkConfiguration: { awsvpcConfiguration: asked } }: RunTask): Place {
+  return { subnet: asked.subnets[0] ?? '', groups: asked.securityGroups };
+}
+
+interface Dialled {
+  readonly from: Place;
+  /** The caller's address. */
+  readonly host: string;
+  readonly to: string;
+  readonly port: number;
+}
+
+function dial(ecs: Ecs, { from, host: localAddress, to, port }: Dialled): Socket | null {
+  const task = [...ecs.tasks.values()].find(({ status, request }) => status === 'RUNNING' && request.host === to);
+  if (task === undefined || task.request.container.port !== port) return null;
+  if (!leads(ecs.options.template, from, task.request.place, port)) return null;
+  return connect({ host: to, port, localAddress, allowHalfOpen: true });
+}
+
+function holdsRoom({ status, request }: Task): boolean {
+  return status !== 'STOPPED' && request.network !== 'machine';
 }
 
 function describeTasks(ecs: Ecs, names: readonly string[]): unknown {

@@ -1,13 +1,13 @@
 /** Runs the container's server as a plain child process: no walls at all. For machines that have nothing better. */
 import { mkdir } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { diesWithThis } from '../processes.ts';
 import { contain, signal, startChild } from './child.ts';
 import type { TaskLimit, TaskLimits } from './task-limits.ts';
 import { nodeBinary, ripgrepBinary } from './programs.ts';
-import { commandOf, type ContainerStart, type RunningContainer, type TaskRunner } from './runner.ts';
-import { waitUntilAccepts } from './socket-pipe.ts';
+import { fromOwnAddress, peersOf } from './peer-network.ts';
+import { commandOf, listenAt, type ContainerStart, type RunningContainer, type TaskRunner } from './runner.ts';
+import { acceptAt } from './socket-pipe.ts';
 
 export const NO_WALLS =
   'Sandboxes are plain processes: whatever the agent runs can read and change everything that you can.';
@@ -26,7 +26,9 @@ async function startProcess(start: ContainerStart, limit: TaskLimit | null): Pro
   for (const folder of [home, workspace, join(mnt, 'session/outputs'), join(mnt, 'user')])
     await mkdir(folder, { recursive: true });
   const { nodeOptions, program } = commandOf(container);
-  const [command, args] = diesWithThis(nodeBinary(), [...nodeOptions, join(container.imageDir, program)]);
+  const peers = peersOf(start);
+  const source = peers === null ? [] : fromOwnAddress(host, peers);
+  const [command, args] = diesWithThis(nodeBinary(), [...nodeOptions, ...source, join(container.imageDir, program)]);
   const child = startChild({
     command,
     arguments: args,
@@ -38,7 +40,7 @@ async function startProcess(start: ContainerStart, limit: TaskLimit | null): Pro
       SANDBOX_WORKDIR: workspace,
       SANDBOX_MNT: mnt,
       PACKAGES_DIR: join(taskDir, 'packages'),
-      SANDBOX_LISTEN: `${host}:${container.port}`,
+      ...listenAt(start, `${host}:${container.port}`),
     },
     workDir: workspace,
     limit,
@@ -47,11 +49,7 @@ async function startProcess(start: ContainerStart, limit: TaskLimit | null): Pro
   const kill = (): void => killGroup(child.process.pid);
   // What the server started shares its process group and must not outlive it.
   const exited = child.exited.finally(kill);
-  const reach = async () => {
-    if (container.port > 0) await waitUntilAccepts(() => connect(container.port, host), exited);
-    return { exited };
-  };
-  return contain(reach(), { ask: () => signal(child.process.pid, 'SIGTERM'), kill });
+  return contain(acceptAt(start, exited), { ask: () => signal(child.process.pid, 'SIGTERM'), kill });
 }
 
 /** The machine's own ripgrep goes first. */

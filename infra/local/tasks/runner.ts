@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { AGENT_USER, SERVER_USER } from '#contract/hands.ts';
 import type { ContainerPart } from '../template/parts.ts';
@@ -15,11 +16,29 @@ export interface ContainerStart {
   readonly taskDir: string;
   /** Loopback address at which the container's port must be reachable. */
   readonly host: string;
-  /** A container has no network. In a subnet with a way out, it reaches these hosts through a proxy; `*.` is any label. */
-  readonly network: 'none' | { readonly hosts: readonly string[] };
+  /**
+   * In a public subnet, the network of this machine; where the resolver answers for some hosts only, those through a proxy.
+   * Elsewhere none, or the tasks that routes and security groups lead to.
+   */
+  readonly network: 'none' | 'machine' | { readonly hosts: readonly string[] } | PeerNetwork;
   /** The container's environment, overrides applied. */
   readonly environment: Readonly<Record<string, string>>;
   readonly write: (text: Uint8Array) => void;
+}
+
+/** Other tasks that a task reaches. */
+export interface PeerNetwork {
+  readonly ports: readonly number[];
+  /** A connection from the task's own address; null where no running task that it may call has this address and port. */
+  readonly dial: (host: string, port: number) => Socket | null;
+}
+
+/** The variable that tells a program where to listen. The egress proxy is the one program in a public subnet. */
+export function listenAt(
+  { network }: Pick<ContainerStart, 'network'>,
+  address: string,
+): Readonly<Record<string, string>> {
+  return network === 'machine' ? { EGRESS_LISTEN: address } : { SANDBOX_LISTEN: address };
 }
 
 export interface RunningContainer {

@@ -45,8 +45,17 @@ export async function pipeToServer(
   return { exited: exited.finally(close) };
 }
 
+/** For a container that listens at its own address on this machine. */
+export async function acceptAt(
+  { host, container: { port } }: Pick<ContainerStart, 'host' | 'container'>,
+  exited: Promise<number>,
+): Promise<{ readonly exited: Promise<number> }> {
+  if (port > 0) await waitUntilAccepts(() => connect(port, host), exited);
+  return { exited };
+}
+
 /** @throws when the container ends, or nothing accepts in time */
-export async function waitUntilAccepts(dial: () => Socket, exited: Promise<number>): Promise<void> {
+async function waitUntilAccepts(dial: () => Socket, exited: Promise<number>): Promise<void> {
   const deadline = Date.now() + START_LIMIT_MS;
   let code: number | null = null;
   const watching = exited.then((exitCode) => (code = exitCode));
@@ -70,7 +79,7 @@ function accepts(dial: () => Socket): Promise<boolean> {
 }
 
 /** Each end is destroyed with the other. */
-function couple(client: Socket, server: Socket): void {
+export function couple(client: Socket, server: Socket): void {
   const done = (): void => undefined;
   pipeline(client, server, done);
   pipeline(server, client, done);

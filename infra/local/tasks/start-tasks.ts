@@ -2,12 +2,14 @@ import { randomInt } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import type { AwsEndpoint } from '../aws/service.ts';
 import type { LogFiles } from '../lambda/log-files.ts';
 import type { Template } from '../template/parts.ts';
 import { createTaskRunner } from './choose-sandbox.ts';
 import { createEcsService, type EcsService } from './ecs.ts';
 import { endLeftovers } from './leftovers.ts';
 import type { SandboxKind } from './runner.ts';
+import { serveTaskCredentials } from './task-credentials.ts';
 
 interface TasksOptions {
   readonly template: Template;
@@ -16,6 +18,8 @@ interface TasksOptions {
   readonly maxTasks: number;
   readonly maxDiskBytes?: number | undefined;
   readonly data: string;
+  /** Known after the start of AWS, of which the tasks are a part. */
+  readonly endpoint: Promise<AwsEndpoint>;
   readonly logs: LogFiles;
   readonly report: (message: string) => void;
 }
@@ -27,6 +31,7 @@ export async function startTasks({
   maxTasks,
   maxDiskBytes,
   data,
+  endpoint,
   logs,
   report,
 }: TasksOptions): Promise<EcsService> {
@@ -36,7 +41,16 @@ export async function startTasks({
   const containers = template.tasks.flatMap(({ containers }) => containers);
   for (const { port } of containers) if (port > 0) await checkTaskPort(port);
   const runner = await createTaskRunner(sandbox, containers, { data, report });
-  return createEcsService({ template, runner, maxTasks, maxDiskBytes, folder, write: logs.write, report });
+  const credentials = await serveTaskCredentials(endpoint);
+  const { write } = logs;
+  const service = createEcsService({ template, runner, maxTasks, maxDiskBytes, credentials, folder, write, report });
+  return {
+    ...service,
+    async close() {
+      await service.close();
+      await credentials.close();
+    },
+  };
 }
 
 /** Tasks have addresses of their own and the same port; a program that listens on every address takes it from all of them. */

@@ -2,7 +2,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerPart, TaskDefinitionPart } from '../template/parts.ts';
+import type { Place } from './reach.ts';
 import type { ContainerStart, RunningContainer, TaskRunner } from './runner.ts';
+import type { TaskCredentials } from './task-credentials.ts';
 import { FARGATE_DISK_BYTES, watchDisk } from './watch-disk.ts';
 
 interface TaskRequest {
@@ -14,7 +16,7 @@ interface TaskRequest {
   readonly host: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly overrides: unknown;
-  readonly subnet: string;
+  readonly place: Place;
   readonly network: ContainerStart['network'];
   readonly startedBy: string | null;
   readonly group: string;
@@ -43,6 +45,8 @@ export interface TaskWorld {
   readonly runner: TaskRunner;
   /** Tasks' folders live here. */
   readonly folder: string;
+  /** Null where no task has a role. */
+  readonly credentials: TaskCredentials | null;
   /** How much a task may store. @default as much as on Fargate */
   readonly maxDiskBytes?: number | undefined;
   /** Between two looks at what a task stores; for tests. */
@@ -86,6 +90,7 @@ async function runToEnd(task: Task, world: TaskWorld): Promise<void> {
     task.stop ??= { code: 'TaskFailedToStart', reason };
     world.report(`Task ${task.request.id} did not start: ${reason}`);
   }
+  world.credentials?.forget(task.request.id);
   task.desired = 'STOPPED';
   task.status = 'STOPPED';
   task.stoppedAt = Date.now() / 1000;
@@ -107,8 +112,10 @@ function watchTask(
   return watchDisk({ folder: taskDir, maxBytes: maxDiskBytes, full, lookMs });
 }
 
-function startContainer(task: Task, taskDir: string, world: TaskWorld): Promise<RunningContainer> {
+async function startContainer(task: Task, taskDir: string, world: TaskWorld): Promise<RunningContainer> {
   const { id, container, definition, host, environment, network } = task.request;
+  const { taskRoleArn: roleArn = null } = definition;
+  const ofRole = roleArn === null ? {} : await world.credentials?.give({ taskId: id, roleArn });
   return world.runner.start({
     taskId: id,
     container,
@@ -117,7 +124,7 @@ function startContainer(task: Task, taskDir: string, world: TaskWorld): Promise<
     taskDir,
     host,
     network,
-    environment,
+    environment: { ...environment, ...ofRole },
     write: (text) => world.write(container.name, text),
   });
 }
@@ -164,7 +171,7 @@ export function describeTask(task: Task): Readonly<Record<string, unknown>> {
         type: 'ElasticNetworkInterface',
         status: task.status === 'STOPPED' ? 'DELETED' : 'ATTACHED',
         details: [
-          { name: 'subnetId', value: request.subnet },
+          { name: 'subnetId', value: request.place.subnet },
           { name: 'privateIPv4Address', value: request.host },
         ],
       },

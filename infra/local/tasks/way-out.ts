@@ -41,6 +41,10 @@ export const PROXY_VARIABLES: Readonly<Record<string, string>> = {
   NODE_USE_ENV_PROXY: '1',
 };
 
+export function hasHosts(network: ContainerStart['network']): network is { readonly hosts: readonly string[] } {
+  return typeof network === 'object' && 'hosts' in network;
+}
+
 interface WayOut {
   close(): Promise<void>;
 }
@@ -50,7 +54,7 @@ type Judge = (target: Target) => Promise<Target | null>;
 
 /** Opens the way out of one task. */
 export async function openWayOut({ taskDir, network, environment }: ContainerStart): Promise<WayOut> {
-  if (network === 'none') return { close: async () => undefined };
+  if (!hasHosts(network)) return { close: async () => undefined };
   const judge = judgeOf(network.hosts, ownStores(environment));
   const path = join(taskDir, 'run', WAY_OUT_SOCKET);
   const sockets = new Set<Duplex>();

@@ -64,6 +64,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   'AWS::EC2::SubnetRouteTableAssociation': opaque('rtbassoc-', 'Id'),
   'AWS::EC2::VPC': opaque('vpc-', 'VpcId'),
   'AWS::EC2::VPCEndpoint': opaque('vpce-', 'Id'),
+  'AWS::EC2::VPCPeeringConnection': opaque('pcx-', 'Id'),
   'AWS::ECS::Cluster': named('ClusterName', { Arn: `arn:aws:ecs:${HERE}:cluster/{name}` }),
   'AWS::ECS::TaskDefinition': byArn(`arn:aws:ecs:${HERE}:task-definition/{name}:1`, 'TaskDefinitionArn', 'Family'),
   'AWS::Events::Rule': named('Name', { Arn: `arn:aws:events:${HERE}:rule/{name}` }),

@@ -110,8 +110,28 @@ export interface SubnetPart {
   readonly id: string;
   /** Through a NAT for every task, through an internet gateway for those with a public address; null where nothing leaves. */
   readonly wayOut: 'nat' | 'gateway' | null;
-  /** The names for which the VPC's resolver answers. */
-  readonly hosts: readonly string[];
+  /** The names for which the VPC's resolver answers; null where it answers for all. */
+  readonly hosts: readonly string[] | null;
+  readonly vpc: string;
+  readonly cidr: string;
+  /** Other VPCs to addresses of which a route leads, through a peering. */
+  readonly peers: readonly { readonly vpc: string; readonly cidr: string }[];
+}
+
+export interface SecurityGroupPart {
+  readonly id: string;
+  readonly vpc: string;
+  /** What a group admits in each direction. Without a rule it admits nothing in, and everything out. */
+  readonly ingress: readonly TrafficRule[];
+  readonly egress: readonly TrafficRule[];
+}
+
+/** TCP to a range of ports, from or to a block of addresses or a group. */
+interface TrafficRule {
+  readonly fromPort: number;
+  readonly toPort: number;
+  readonly cidr: string | null;
+  readonly group: string | null;
 }
 
 export interface ContainerPart {

@@ -6,7 +6,7 @@ import { roleParts } from './roles.ts';
 import { scheduleParts } from './schedules.ts';
 import { readStack } from './stack.ts';
 import { bucketParts, keyParts, secretParts, tableParts } from './storage.ts';
-import { subnetParts, taskParts } from './tasks.ts';
+import { securityGroupParts, subnetParts, taskParts } from './tasks.ts';
 
 /**
  * Reads the synthesized stack in `cdkOutDir`: every resource this machine has to play, intrinsic functions resolved.
@@ -29,6 +29,7 @@ export function readTemplate(cdkOutDir: string, parameters: Readonly<Record<stri
     buckets: bucketParts(stack),
     tasks: taskParts(stack),
     subnets: subnetParts(stack),
+    securityGroups: securityGroupParts(stack),
     schedules: scheduleParts(stack),
     customResources: customResourceParts(stack),
     outputs: stack.outputs(),

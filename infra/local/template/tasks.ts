@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { ContainerPart, SubnetPart, TaskDefinitionPart } from './parts.ts';
+import type { ContainerPart, SecurityGroupPart, SubnetPart, TaskDefinitionPart } from './parts.ts';
 import type { Stack } from './stack.ts';
 
 const Container = z.object({
@@ -48,31 +48,65 @@ const Route = z.object({
   DestinationCidrBlock: z.string().optional(),
   GatewayId: z.string().optional(),
   NatGatewayId: z.string().optional(),
+  VpcPeeringConnectionId: z.string().optional(),
 });
+const Peering = z.object({ VpcId: z.string(), PeerVpcId: z.string() });
 
 /** The subnets, and which way out each one's route table has. */
 export function subnetParts(stack: Stack): readonly SubnetPart[] {
   const gateways = new Set(stack.of(z.object({}), 'AWS::EC2::InternetGateway').map(({ ref }) => ref));
-  const routes = stack
-    .of(Route, 'AWS::EC2::Route')
-    .map(({ properties }) => properties)
-    .filter(({ DestinationCidrBlock }) => DestinationCidrBlock === '0.0.0.0/0');
+  const routes = stack.of(Route, 'AWS::EC2::Route').map(({ properties }) => properties);
+  const peerings = new Map(stack.of(Peering, 'AWS::EC2::VPCPeeringConnection').map((one) => [one.ref, one.properties]));
   const associations = stack.of(Association, 'AWS::EC2::SubnetRouteTableAssociation');
   const tables = new Map(associations.map(({ properties }) => [properties.SubnetId, properties.RouteTableId]));
   const hosts = resolvableHosts(stack);
   return stack.of(Subnet, 'AWS::EC2::Subnet').map(({ ref, properties }) => {
-    const [id, names] = [ref, hosts.get(properties.VpcId) ?? []];
-    const own = routes.filter(({ RouteTableId }) => RouteTableId === tables.get(id));
-    if (own.some(({ NatGatewayId }) => NatGatewayId !== undefined)) return { id, wayOut: 'nat', hosts: names };
-    return {
-      id,
-      wayOut: own.some(({ GatewayId }) => gateways.has(GatewayId ?? '')) ? 'gateway' : null,
-      hosts: names,
-    };
+    const { VpcId: vpc, CidrBlock: cidr } = properties;
+    const own = routes.filter(({ RouteTableId }) => RouteTableId === tables.get(ref));
+    const out = own.filter(({ DestinationCidrBlock }) => DestinationCidrBlock === '0.0.0.0/0');
+    const isBehindNat = out.some(({ NatGatewayId }) => NatGatewayId !== undefined);
+    const isPublic = out.some(({ GatewayId }) => gateways.has(GatewayId ?? ''));
+    const peers = own.flatMap(({ VpcPeeringConnectionId, DestinationCidrBlock }) => {
+      const ends = Object.values(peerings.get(VpcPeeringConnectionId ?? '') ?? {});
+      const others = ends.includes(vpc) ? ends.filter((end) => end !== vpc) : [];
+      return others.map((other) => ({ vpc: other, cidr: DestinationCidrBlock ?? '' }));
+    });
+    const wayOut = isBehindNat ? 'nat' : isPublic ? 'gateway' : null;
+    return { id: ref, wayOut, hosts: hosts.get(vpc) ?? null, vpc, cidr, peers };
   });
 }
 
-const Subnet = z.object({ VpcId: z.string().default('') });
+const TrafficRule = z.object({
+  IpProtocol: z.string(),
+  FromPort: z.coerce.number().optional(),
+  ToPort: z.coerce.number().optional(),
+  CidrIp: z.string().nullable().default(null),
+  SourceSecurityGroupId: z.string().nullable().default(null),
+  DestinationSecurityGroupId: z.string().nullable().default(null),
+});
+const SecurityGroup = z.object({
+  VpcId: z.string().default(''),
+  SecurityGroupIngress: z.array(TrafficRule).default([]),
+  SecurityGroupEgress: z.array(TrafficRule).default([]),
+});
+
+/** The security groups, with their rules for TCP. */
+export function securityGroupParts(stack: Stack): readonly SecurityGroupPart[] {
+  return stack.of(SecurityGroup, 'AWS::EC2::SecurityGroup').map(({ ref, properties }) => ({
+    id: ref,
+    vpc: properties.VpcId,
+    ingress: properties.SecurityGroupIngress.flatMap((rule) => trafficRule(rule, rule.SourceSecurityGroupId)),
+    egress: properties.SecurityGroupEgress.flatMap((rule) => trafficRule(rule, rule.DestinationSecurityGroupId)),
+  }));
+}
+
+function trafficRule(rule: z.infer<typeof TrafficRule>, group: string | null): SecurityGroupPart['ingress'] {
+  const { IpProtocol, FromPort = 0, ToPort = 65_535, CidrIp: cidr } = rule;
+  if (IpProtocol === '-1') return [{ fromPort: 0, toPort: 65_535, cidr, group }];
+  return IpProtocol === 'tcp' ? [{ fromPort: FromPort, toPort: ToPort, cidr, group }] : [];
+}
+
+const Subnet = z.object({ VpcId: z.string().default(''), CidrBlock: z.string().default('') });
 const DomainList = z.object({ Domains: z.array(z.string()) });
 const RuleGroup = z.object({
   FirewallRules: z.array(z.object({ Action: z.string(), FirewallDomainListId: z.string() })),

@@ -31,10 +31,11 @@ const EXECUTION_ROLE = 'arn:aws:iam::123456789012:role/Pull';
 const MAX_TASKS = 3;
 const MAX_DISK_BYTES = 8_000_000;
 
+const NOWHERE = { vpc: 'vpc-1', cidr: '10.0.0.0/20', peers: [] };
 const SUBNETS: Template['subnets'] = [
-  { id: 'subnet-1', wayOut: null, hosts: [] },
-  { id: 'subnet-public', wayOut: 'gateway', hosts: ['pypi.org'] },
-  { id: 'subnet-nat', wayOut: 'nat', hosts: ['pypi.org'] },
+  { id: 'subnet-1', wayOut: null, hosts: [], ...NOWHERE },
+  { id: 'subnet-public', wayOut: 'gateway', hosts: ['pypi.org'], ...NOWHERE },
+  { id: 'subnet-nat', wayOut: 'nat', hosts: ['pypi.org'], ...NOWHERE },
 ];
 
 let fixture: TaskFixture;
@@ -80,9 +81,10 @@ function serviceOf(container: ContainerPart): EcsService {
     taskRoleArn: null,
   };
   return createEcsService({
-    template: { tasks: [part], subnets: SUBNETS, region: 'us-east-1', account: '123456789012' },
+    template: { tasks: [part], subnets: SUBNETS, securityGroups: [], region: 'us-east-1', account: '123456789012' },
     runner: inject('hasBubblewrap') ? createBubblewrapRunner(null) : createProcessRunner(null),
     maxTasks: MAX_TASKS,
+    credentials: null,
     maxDiskBytes: MAX_DISK_BYTES,
     lookMs: 100,
     folder: join(fixture.folder, 'tasks'),

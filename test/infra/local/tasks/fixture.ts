@@ -4,12 +4,23 @@ import { join } from 'node:path';
 import type { ContainerPart } from '../../../../infra/local/template/parts.ts';
 import type { ContainerStart } from '../../../../infra/local/tasks/runner.ts';
 
-/** A server that runs the body of each request in a shell, to test the isolation from inside. */
+/**
+ * A server that runs the body of each request in a shell, to test the isolation from inside. It answers GET /host/port with
+ * what is said at that address, and with nothing where it cannot connect.
+ */
 const SERVER = `
 import { createServer } from 'node:http';
 import { exec } from 'node:child_process';
+import { connect } from 'node:net';
 const listen = process.env.SANDBOX_LISTEN;
 const server = createServer((request, response) => {
+  if (request.method === 'GET') {
+    const [, host, port] = request.url.split('/');
+    const socket = connect({ host, port: Number(port), timeout: 5000 });
+    socket.on('error', () => response.end()).on('timeout', () => socket.destroy(new Error('timeout')));
+    socket.pipe(response);
+    return;
+  }
   let body = '';
   request.on('data', (chunk) => (body += chunk));
   request.on('end', () => exec(body, (error, stdout, stderr) => response.end(JSON.stringify({ code: error?.code ?? 0, stdout, stderr }))));
