@@ -38,7 +38,7 @@ export class NotReached extends Error {
   }
 }
 
-export interface Destination {
+interface Destination {
   readonly host: string;
   readonly port: number;
   readonly admitted: readonly Block[];

@@ -17,7 +17,7 @@ import type { Ending } from './uses.ts';
 
 export const MAX_HEADER_BYTES = 32_768;
 
-export interface Forwarding {
+interface Forwarding {
   /** The server's name and port for the header `Host`: a header of the program could name another host. */
   readonly authority: string;
   readonly path: string;

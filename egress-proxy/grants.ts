@@ -5,7 +5,7 @@ import type { Caller } from './greeting.ts';
 import type { Log } from './log.ts';
 
 /** `unreachable`: the service did not answer. `too_many`: the address spoke for more callers than a task has. */
-export type GrantAnswer = Grant | { readonly status: 'unreachable' } | { readonly status: 'too_many' };
+type GrantAnswer = Grant | { readonly status: 'unreachable' } | { readonly status: 'too_many' };
 
 export type Grants = (caller: Caller) => Promise<GrantAnswer>;
 

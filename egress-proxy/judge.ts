@@ -1,7 +1,6 @@
 /** Judges one request of a caller. What cannot be judged is refused. */
-import type { AllowedHosts } from '#contract/outbound.ts';
 import type { Granted } from '#contract/egress.ts';
-import { decide } from '#core/egress/decide.ts';
+import { decide, type Deployment } from '#core/egress/decide.ts';
 import type { Target } from '#core/egress/target.ts';
 import type { Block } from '#core/outbound/address.ts';
 import type { Refusal } from './exchange.ts';
@@ -16,12 +15,12 @@ export type Verdict =
 
 export type Judge = (caller: Caller, target: Target) => Promise<Verdict>;
 
-export function judgeBy(grants: Grants, allow: AllowedHosts): Judge {
+export function judgeBy(grants: Grants, deployment: Deployment): Judge {
   return async (caller, target) => {
     const granted = await grants(caller);
     if (granted.status !== 'granted')
       return { status: 'refused', granted: null, refusal: WITHOUT_GRANT[granted.status] };
-    const decision = decide(granted, target, allow);
+    const decision = decide(granted, target, deployment);
     if (decision.status === 'allowed') return { ...decision, granted };
     return { status: 'refused', granted, refusal: { status: 403, rule: decision.rule, sentence: decision.sentence } };
   };

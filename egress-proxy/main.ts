@@ -20,7 +20,7 @@ const LAST_REPORT_MS = 15_000;
 const REPORT_EVERY_MS = 10_000;
 
 async function start(settings: Settings): Promise<void> {
-  const { functionName, region, allow, extraCa } = settings;
+  const { functionName, region, allow, ownHosts, extraCa } = settings;
   const service = egressFunction({ functionName, region, env: process.env });
   const grants = grantsFrom(service, logLine);
   const reports = reportsTo(service, logLine);
@@ -31,7 +31,7 @@ async function start(settings: Settings): Promise<void> {
 
   const { server, endAll } = egressProxy({
     grants,
-    judge: judgeBy(grants, allow),
+    judge: judgeBy(grants, { allow, ownHosts }),
     connect: connectBy(resolveBySystem),
     uses,
     opened: openedTls({ extraCa }),

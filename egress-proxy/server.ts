@@ -17,7 +17,7 @@ import { refuseConnection, refuseRequest } from './reply.ts';
 import { carry } from './tunnel.ts';
 import type { Ending, Use, Uses } from './uses.ts';
 
-export interface EgressProxyOptions {
+interface EgressProxyOptions {
   readonly grants: Grants;
   readonly judge: Judge;
   readonly connect: Connect;
@@ -50,7 +50,7 @@ interface Serving extends EgressProxyOptions {
   readonly callers: WeakMap<Duplex, Caller>;
 }
 
-export interface EgressProxy {
+interface EgressProxy {
   /** Not listening yet. */
   readonly server: Server;
   /** Ends all connections at once. */

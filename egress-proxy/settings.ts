@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { EgressProxyVariables } from '#contract/egress.ts';
 import { AllowedHosts } from '#contract/outbound.ts';
 
@@ -9,6 +10,7 @@ export interface Settings {
   readonly region: string;
   readonly idleMs: number;
   readonly allow: AllowedHosts;
+  readonly ownHosts: readonly string[];
   readonly extraCa: string | null;
   readonly listen: { readonly host: string; readonly port: number };
 }
@@ -24,23 +26,23 @@ export function settingsFrom(environment: Readonly<Record<string, string | undef
     const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
     throw new SettingError(problems.join('; '));
   }
-  const { EGRESS_FUNCTION, AWS_REGION, EGRESS_IDLE_SECONDS, EGRESS_ALLOW, EGRESS_EXTRA_CA, EGRESS_LISTEN } =
-    parsed.data;
+  const { EGRESS_FUNCTION, AWS_REGION, EGRESS_IDLE_SECONDS, EGRESS_EXTRA_CA, EGRESS_LISTEN } = parsed.data;
   return {
     functionName: EGRESS_FUNCTION,
     region: AWS_REGION,
     idleMs: Math.min(EGRESS_IDLE_SECONDS * 1000, MAX_TIMER_MS),
-    allow: allowedFrom(EGRESS_ALLOW),
+    allow: listFrom('EGRESS_ALLOW', parsed.data.EGRESS_ALLOW, AllowedHosts),
+    ownHosts: listFrom('EGRESS_OWN_HOSTS', parsed.data.EGRESS_OWN_HOSTS, z.array(z.string())),
     extraCa: EGRESS_EXTRA_CA ?? null,
     listen: addressFrom(EGRESS_LISTEN),
   };
 }
 
-function allowedFrom(json: string): AllowedHosts {
+function listFrom<Schema extends z.ZodType>(name: string, json: string, schema: Schema): z.infer<Schema> {
   try {
-    return AllowedHosts.parse(JSON.parse(json));
+    return schema.parse(JSON.parse(json));
   } catch (cause) {
-    throw new SettingError('EGRESS_ALLOW: must be a JSON list of allowed hosts', { cause });
+    throw new SettingError(`${name}: must be a JSON list of hosts`, { cause });
   }
 }
 

@@ -20,7 +20,7 @@ export interface Use extends OpenedUse {
   end(ending: Ending): void;
 }
 
-export interface UseOf {
+interface UseOf {
   /** Null for a caller that the service does not know, of which only the log tells. */
   readonly subject: EgressSubject | null;
   readonly host: string;

@@ -160,6 +160,8 @@ export const EgressProxyVariables = z.object({
   EGRESS_IDLE_SECONDS: z.coerce.number().int().min(1).default(300),
   /** The option `network.allow`, `AllowedHosts` as JSON: private hosts that the customer admits. */
   EGRESS_ALLOW: z.string().default('[]'),
+  /** A JSON list of the hosts at which the service itself answers, in lower case: no session reaches them. */
+  EGRESS_OWN_HOSTS: z.string().default('[]'),
   /** Certificates in PEM that servers may present besides those of public authorities, where the proxy opens TLS. */
   EGRESS_EXTRA_CA: z.string().optional(),
   /** Threads that resolve names. With Node's four, a few names that are resolved slowly would stop all the others. */

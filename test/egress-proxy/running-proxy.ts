@@ -56,7 +56,7 @@ export async function startProxy(options: ProxyOptions = {}) {
   const connections = openConnections({ ...CONNECTION_LIMITS, ...options.limits });
   const { server, endAll } = egressProxy({
     grants,
-    judge: judgeBy(grants, options.allow ?? ALLOW),
+    judge: judgeBy(grants, { allow: options.allow ?? ALLOW, ownHosts: [] }),
     connect: connectBy((host) => (resolved.push(host), resolve(host)), { ...CONNECT_TIMES, ...options.connectTimes }),
     uses: told,
     opened: options.opened ?? openedTls({ extraCa: null }),

@@ -8,7 +8,15 @@ import { forbiddenKind, parseAddress, parseBlock, type Block } from '#core/outbo
 import { covers, FIRST_FREE_PORT, ruleAgainstAddresses, ruleAgainstName } from '#core/outbound/destination.ts';
 import type { Target } from '#core/egress/target.ts';
 
-type EgressRule = 'port' | 'not_public' | 'allowed_hosts' | 'network_max';
+type EgressRule = 'port' | 'own_host' | 'not_public' | 'allowed_hosts' | 'network_max';
+
+/** What holds for all tasks of a deployment. */
+export interface Deployment {
+  /** The customer's private hosts. This admits their addresses; the task's own reach must name them too. */
+  readonly allow: AllowedHosts;
+  /** Hosts at which the service itself answers: an agent that has learned a key of the API cannot use it there. */
+  readonly ownHosts: readonly string[];
+}
 
 interface Refused {
   readonly status: 'refused';
@@ -26,12 +34,13 @@ interface Allowed {
 
 const WEB_PORTS: readonly number[] = [80, 443];
 
-/** `allow` holds the customer's private hosts. It admits their addresses; the task's own reach must name them too. */
-export function decide(granted: Granted, target: Target, allow: AllowedHosts): Allowed | Refused {
+export function decide(granted: Granted, target: Target, { allow, ownHosts }: Deployment): Allowed | Refused {
   const { host, port, scheme } = target;
   if (port < FIRST_FREE_PORT && !WEB_PORTS.includes(port)) {
     return refused('port', `port ${port} is not reached: only 80, 443 and those from ${FIRST_FREE_PORT} on are`);
   }
+  if (ownHosts.includes(host))
+    return refused('own_host', `${named(host)} is this service itself, which no session reaches`);
   const entries = allow.filter((entry) => covers(entry.host, host) && (scheme === 'tunnel' || entry.http === true));
   const rule = entries.length > 0 ? null : ruleAgainstHost(host);
   if (rule !== null) return notPublic(host, rule);

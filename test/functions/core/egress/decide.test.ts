@@ -15,18 +15,23 @@ function granted(reach: Reach, more: Partial<Granted> = {}): Granted {
   return { status: 'granted', subject: SUBJECT, reach, substitutions: [], repositories: [], ...more };
 }
 
+const OWN = ['abc123.execute-api.eu-west-1.amazonaws.com'];
 const ANY = granted({ type: 'unrestricted' });
 const limited = (...hosts: string[]) => granted({ type: 'limited', hosts });
 
 /** The decision on `CONNECT` to that authority. */
 function tunnel(grant: Granted, authority: string, allow: AllowedHosts = []) {
   const target = tunnelTarget(authority);
-  return target === null ? { status: 'refused', rule: 'form', sentence: '' } : decide(grant, target, allow);
+  return target === null
+    ? { status: 'refused', rule: 'form', sentence: '' }
+    : decide(grant, target, { allow, ownHosts: OWN });
 }
 
 function plain(grant: Granted, url: string, allow: AllowedHosts = []) {
   const target = absoluteTarget(url);
-  return target === null ? { status: 'refused', rule: 'form', sentence: '' } : decide(grant, target, allow);
+  return target === null
+    ? { status: 'refused', rule: 'form', sentence: '' }
+    : decide(grant, target, { allow, ownHosts: OWN });
 }
 
 describe('an unrestricted reach', () => {
@@ -98,6 +103,16 @@ describe('an unrestricted reach', () => {
   });
 });
 
+it('no reach and no entry of the deployment opens the service itself', () => {
+  const [own = ''] = OWN;
+  const allow = [{ host: own, cidr: '10.0.0.0/8', http: true }];
+  for (const name of [own, own.toUpperCase(), `${own}.`]) {
+    expect(tunnel(ANY, `${name}:443`)).toMatchObject({ rule: 'own_host' });
+    expect(plain(limited(own), `http://${name}/`, allow)).toMatchObject({ rule: 'own_host' });
+  }
+  expect(tunnel(ANY, 'other.execute-api.eu-west-1.amazonaws.com:443')).toMatchObject({ status: 'allowed' });
+});
+
 describe('a limited reach', () => {
   it.each([
     ['example.com', 'example.com', true],
@@ -162,7 +177,7 @@ describe('private hosts of the customer', () => {
     expect(at('10.1.2.3')).toBeNull();
     expect(at('127.0.0.1', '93.184.216.34')).toBeNull();
     expect(at('169.254.169.254')).toMatchObject({ rule: 'not_public' });
-    const narrow = decide(ANY, { host: 'git.corp', port: 443, scheme: 'tunnel' }, allow);
+    const narrow = decide(ANY, { host: 'git.corp', port: 443, scheme: 'tunnel' }, { allow, ownHosts: [] });
     if (narrow.status !== 'allowed') throw new Error('refused');
     expect(decideAddresses('git.corp', narrow, ['10.2.0.1'])).toMatchObject({ rule: 'not_public' });
     expect(decideAddresses('git.corp', narrow, ['10.1.0.1', 'fe80::1%eth0'])).toMatchObject({ rule: 'not_public' });
