@@ -104,9 +104,11 @@ export class Brainstem extends Construct {
     this.egress =
       network.max === 'none'
         ? null
-        : new Egress(this, 'Egress', { ...stores, auditTrail, platform, sandboxes, options: network });
+        : new Egress(this, 'Egress', { ...stores, auditTrail, platform, sandboxes, options: network, removalPolicy });
     this.egress?.grantRun(this.hands.provision);
     for (const finder of [this.hands.provision, this.hands.execute]) this.egress?.grantFind(finder);
+    this.egress?.grantSeal(this.api.answer);
+    this.api.answer.receive({ NETWORK_MAX: network.max });
 
     this.webFetch = new WebFetch(this, 'WebFetch', { ...stores, allow: this.options.webFetch.allow });
 

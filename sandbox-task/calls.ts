@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import type { ExecuteRequest, ExecuteResponse } from '../functions/contract/hands.ts';
 import type { FinishedCall, FinishedCalls } from './finished-calls.ts';
+import type { RepositoryNews } from './repositories.ts';
 import type { Tools } from './tools.ts';
 
 type Answer = { readonly status: 'answered'; readonly response: ExecuteResponse } | { readonly status: 'mismatch' };
@@ -50,12 +51,14 @@ interface CallsOptions {
   readonly waitMs?: number | undefined;
   /** For the model, about what happened while a call ran. */
   readonly takeNotes?: () => readonly string[];
+  /** What happened to repositories before a call begins. */
+  readonly takeNews?: () => RepositoryNews;
 }
 
 export function idempotentCalls(
   tools: Pick<Tools, 'run'>,
   finished: FinishedCalls,
-  { waitMs = WAIT_MS, takeNotes = () => [] }: CallsOptions = {},
+  { waitMs = WAIT_MS, takeNotes = () => [], takeNews = () => ({ notes: [], failures: [] }) }: CallsOptions = {},
 ): Calls {
   const known = new Map<string, KnownCall>();
   const limits = new Map<string, Limit>();
@@ -96,9 +99,14 @@ export function idempotentCalls(
   }
 
   function start(request: ExecuteRequest, fingerprint: string): Promise<FinishedCall> {
+    const news = takeNews();
     const running = run(request).then((result) => {
-      const notes = [...(request.notes ?? []), ...takeNotes()];
-      const ended = notes.length === 0 ? result : { ...result, notes };
+      const notes = [...(request.notes ?? []), ...news.notes, ...takeNotes()];
+      const ended = {
+        ...result,
+        ...(notes.length > 0 && { notes }),
+        ...(news.failures.length > 0 && { failedClones: [...news.failures] }),
+      };
       finished.keep(request.call, ended);
       entry.running = null;
       ends.emit('end');

@@ -57,6 +57,8 @@ export interface Contents {
   expect(manifest: Manifest): Promise<readonly string[]>;
   /** Puts what is lacking. One stream at a time: what an earlier one put is dropped from the next. */
   take(stream: AsyncIterable<Buffer>): Promise<ContentsResponse>;
+  /** What the sandbox fetches by itself. */
+  repositories(): readonly ContentEntry[];
   /** The folders that the agent writes to and its caller wants to know of. */
   writableFolders(): readonly string[];
   /** What is at a path of these folders, as the caller knows it. */
@@ -108,6 +110,8 @@ export function contentsIn(
   }
 
   function isLacking({ path, version, access, form }: ContentEntry): boolean {
+    // No one sends it.
+    if (form === 'repository') return false;
     const there = placed.get(path);
     if (there === undefined) return form !== 'folder';
     if (form !== 'file') return there.version !== version;
@@ -256,6 +260,7 @@ export function contentsIn(
       streamBegins();
       return inMyTurn(() => take(stream));
     },
+    repositories: () => [...(ofSession?.entries.values() ?? [])].filter(({ form }) => form === 'repository'),
     writableFolders: () =>
       [...(ofSession?.entries.values() ?? [])].flatMap(({ path, form, access }) =>
         form === 'folder' && access === 'read_write' ? [path] : [],
@@ -297,7 +302,7 @@ function partOf({ version, entries }: Pick<Manifest, 'version' | 'entries'>): Pa
 }
 
 function faultOf({ bytes }: ParcelHeader, entry: ContentEntry, limits: Limits): string | null {
-  if (entry.form === 'folder') return 'a folder has no bytes';
+  if (entry.form === 'folder' || entry.form === 'repository') return `a ${entry.form} has no bytes`;
   if (entry.bytes !== undefined && entry.bytes !== bytes) return `it has ${bytes} bytes and not ${entry.bytes}`;
   const most = entry.form === 'archive' ? limits.archiveBytes : limits.fileBytes;
   return bytes > most ? `it has more than ${most} bytes` : null;

@@ -2,6 +2,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { RepositoryFailure } from '../functions/contract/repositories.ts';
 
 /** About a hundred of the longest outputs. Requests repeat the newest calls, so these stay in memory. */
 const MAX_CHARS_IN_MEMORY = 10_000_000;
@@ -11,6 +12,7 @@ const FinishedCall = z.object({
   isError: z.boolean(),
   durationMs: z.number(),
   notes: z.array(z.string()).optional(),
+  failedClones: z.array(RepositoryFailure).optional(),
 });
 export type FinishedCall = Readonly<z.infer<typeof FinishedCall>>;
 

@@ -10,6 +10,7 @@ import { finishedCalls } from './finished-calls.ts';
 import { idleEnd } from './idle-end.ts';
 import { programsLive } from './live-programs.ts';
 import { logLine } from './log.ts';
+import { repositoriesIn } from './repositories.ts';
 import { sandboxServer } from './server.ts';
 import { SettingError, type Settings, settingsFrom } from './settings.ts';
 import { toolsIn } from './tools.ts';
@@ -29,7 +30,9 @@ async function start(settings: Settings): Promise<void> {
   const tools = toolsIn(places, { wayOut: variables });
   const contents = contentsIn(places, settings.archive);
   const finished = finishedCalls();
-  const calls = idempotentCalls(tools, finished, { takeNotes: relay.takeNotes });
+  const { environment } = tools;
+  const repositories = repositoriesIn({ places, entries: contents.repositories, environment, log: logLine });
+  const calls = idempotentCalls(tools, finished, { takeNotes: relay.takeNotes, takeNews: repositories.takeNews });
   let stopping: string | null = null;
 
   const changes = changesIn(places, contents);
@@ -46,6 +49,7 @@ async function start(settings: Settings): Promise<void> {
     contents,
     changes,
     relay,
+    repositories,
     programsLive,
     isStopping: () => stopping !== null,
     idle,
@@ -61,6 +65,7 @@ async function start(settings: Settings): Promise<void> {
     await closeServer(server);
     tools.close();
     relay.close();
+    repositories.close();
     finished.close();
     // A tool that ignores its signal would keep the process alive.
     process.exit(0);

@@ -17,6 +17,7 @@ const STATUS_BY_ERROR = {
   request_too_large: 413,
   contents_awaited: 425,
   calls_awaited: 425,
+  repositories_awaited: 425,
   way_out_awaited: 425,
   internal: 500,
   stopping: 503,

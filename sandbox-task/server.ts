@@ -12,6 +12,7 @@ import type { IdleEnd } from './idle-end.ts';
 import type { Log } from './log.ts';
 import { BrokenStream } from './parcels.ts';
 import type { Awaited as WayOutAwaited, Relay } from './relay.ts';
+import type { Repositories } from './repositories.ts';
 import { awaitingCalls, awaitingWayOut, type BytesReply, refusal, type Reply, tooLarge } from './reply.ts';
 
 /** The longest request sends an archive of packages; the calling function ends before this limit. */
@@ -25,6 +26,7 @@ interface SandboxServerOptions {
   readonly contents: Contents;
   readonly changes: Changes;
   readonly relay: Pick<Relay, 'use' | 'hindrance' | 'awaited'>;
+  readonly repositories: Pick<Repositories, 'areAwaited'>;
   /** Whether programs go on that the agent started. */
   readonly programsLive: () => boolean;
   readonly isStopping: () => boolean;
@@ -195,7 +197,7 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
     const hindrance = calls.isKnown(request.call) ? null : await hindranceOf(request, options);
     // Two requests for one call may both have waited: `answer` begins it once.
     if (hindrance !== null) return hindrance;
-    const answer = await answerOf(request, options);
+    const answer = await unlessWayOutIsAwaited(request, options, calls.answer(request));
     if ('unreachable' in answer) return awaitingWayOut(answer.unreachable);
     if (answer.status === 'mismatch') return refusal('call_mismatch', 'the call id was used for another tool or input');
     const { output, ...rest } = answer.response;
@@ -213,16 +215,17 @@ async function execute(request: ExecuteRequest, options: SandboxServerOptions): 
   }
 }
 
-/** The call's answer, unless a program waits for a way out first: the call goes on then. */
-async function answerOf(request: ExecuteRequest, { calls, relay }: SandboxServerOptions) {
+/** What the work comes to, unless a program waits for a way out first: the work goes on then. */
+async function unlessWayOutIsAwaited<T>(
+  request: ExecuteRequest,
+  { relay }: SandboxServerOptions,
+  work: Promise<T>,
+): Promise<T | WayOutAwaited> {
+  if (request.wayOut === undefined) return work;
   const ended = new AbortController();
-  const answering = calls.answer(request).finally(() => ended.abort());
-  if (request.wayOut === undefined) return answering;
-  answering.catch(() => undefined);
-  return Promise.race<Awaited<typeof answering> | WayOutAwaited>([
-    answering,
-    relay.awaited(request.call, ended.signal),
-  ]);
+  const working = work.finally(() => ended.abort());
+  working.catch(() => undefined);
+  return Promise.race<T | WayOutAwaited>([working, relay.awaited(request.call, ended.signal)]);
 }
 
 /** Why a call that is not known here cannot begin; null when it can. */
@@ -234,7 +237,13 @@ async function hindranceOf(request: ExecuteRequest, options: SandboxServerOption
   if (options.isStopping()) return refusal('stopping', 'the sandbox is stopping');
   if (options.contents.areAwaited(request)) return awaitingContents();
   const wayOut = request.wayOut === undefined ? null : await options.relay.hindrance(request.call);
-  return wayOut === null ? null : awaitingWayOut(wayOut.unreachable);
+  if (wayOut !== null) return awaitingWayOut(wayOut.unreachable);
+  // A call that names no contents is made without them.
+  if (request.contents === undefined) return null;
+  const cloning = options.repositories.areAwaited(request.contents).then((areAwaited) => ({ areAwaited }));
+  const clones = await unlessWayOutIsAwaited(request, options, cloning);
+  if ('unreachable' in clones) return awaitingWayOut(clones.unreachable);
+  return clones.areAwaited ? refusal('repositories_awaited', 'the repositories have to be cloned first') : null;
 }
 
 const awaitingContents = () => refusal('contents_awaited', 'the contents of this version have to be put first');

@@ -16,6 +16,8 @@ type SdkResult = Awaited<ReturnType<SdkTool['run']>>;
 export interface Tools {
   /** Never throws: a failure of a tool is a result that the model sees. */
   run(name: SandboxTool, call: ToolCall, signal: AbortSignal): Promise<ToolResult>;
+  /** The environment of a program that begins now. */
+  environment(): Readonly<Record<string, string>>;
   /** Ends the shells and the processes that they started. */
   close(): void;
 }
@@ -50,7 +52,7 @@ export function toolsIn(places: Places, { wayOut = () => ({}), ...limits }: Bash
     return { text: text === '' ? '(no output)' : text, isError: result.isError };
   }
 
-  return { run, close: bash.close };
+  return { run, environment, close: bash.close };
 }
 
 /** Input fields that name files. */

@@ -99,6 +99,7 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
       'functions/contract/hands.ts',
       'functions/contract/egress.ts',
       'functions/contract/packages.ts',
+      'functions/contract/repositories.ts',
       'zod',
       'node:',
       '@anthropic-ai/sdk/',

@@ -1,4 +1,5 @@
 /** The world of the API. */
+import type { GitHosts } from '#contract/git-hosts.ts';
 import type { RequestConnectionPorts } from '#core/connect/request-connection.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { RateLimiter } from '#core/requests/admission.ts';
@@ -13,6 +14,7 @@ type ApiPorts = Pick<
   | 'sessions'
   | 'threads'
   | 'files'
+  | 'tokenSealer'
   | 'blobs'
   | 'leftovers'
   | 'uploads'
@@ -40,6 +42,8 @@ type ApiPorts = Pick<
 export interface ApiWorld extends ApiPorts, VaultWorld {
   readonly limiter: RateLimiter;
   readonly connecting: RequestConnectionPorts;
+  /** Hosts of repositories beside github.com. */
+  readonly gitHosts: GitHosts;
   /** Whether the provider is known to refuse a model that the Claude API has retired. */
   readonly retiredModels: 'refused' | 'accepted';
 }

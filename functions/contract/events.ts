@@ -15,6 +15,7 @@ import { CredentialId, EventId, FileId, Instant, OutcomeId, ThreadId, VaultId } 
 import { McpErrorType } from './mcp.ts';
 import { Metadata } from './metadata.ts';
 import { notYetType } from './not-yet.ts';
+import { RepositoryErrorType } from './repositories.ts';
 import { ModelUsage, Usage } from './usage.ts';
 
 const idOf = (type: string) =>
@@ -93,6 +94,8 @@ export const SessionErrorBody = z
       vault_id: VaultId,
       ...told,
     }),
+    /** The session goes on without the repository. */
+    z.object({ type: RepositoryErrorType, repository_url: z.string().nullable(), ...told }),
   ])
   .meta({ id: 'SessionErrorBody' });
 export type SessionErrorBody = z.infer<typeof SessionErrorBody>;

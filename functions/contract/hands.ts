@@ -7,6 +7,8 @@
  * the calls in `after` have ended; after some seconds without that, `/execute` answers `calls_awaited`.
  * `POST /cancel` with the same token and a `CancelRequest` ends a running call: the call's `/execute` answers an error,
  * and `/cancel` answers 200 and a `CancelResponse`.
+ * A call begins when the repositories of the manifest are cloned, or could not be; while a clone goes on, `/execute` answers
+ * `repositories_awaited` after some seconds.
  * A call that was cancelled before it began never runs, and neither does a call that comes after a cancelled one.
  * `PUT /manifest` with the same token and a `Manifest` names all contents that the session's calls must find: packages,
  * files, memory, skills, and the long results of one thread. The sandbox removes what is in no part of the manifest, and
@@ -31,6 +33,7 @@
  */
 import * as z from 'zod';
 import { ArchiveHash, MAX_ARCHIVE_BYTES, PACKAGES_DIR } from './packages.ts';
+import { Checkout, RepositoryFailure } from './repositories.ts';
 
 /** Port on which the sandbox server listens, inside the task. */
 export const SANDBOX_PORT = 8080;
@@ -153,8 +156,10 @@ export const ExecuteResponse = z
     changed: z.int().min(1).optional(),
     /** Programs that the agent started go on; absent when none does. */
     programsLive: z.literal(true).optional(),
-    /** Those of the request that began the call, and what the network rules refused; absent without any. */
+    /** Those of the request that began the call, and the sandbox's own; absent without any. */
     notes: ContentNotes.optional(),
+    /** Repositories that could not be cloned before the call; each failure is told with one call. Absent without any. */
+    failedClones: z.array(RepositoryFailure).max(100).optional(),
   })
   .meta({ id: 'ExecuteResponse' });
 export type ExecuteResponse = z.infer<typeof ExecuteResponse>;
@@ -213,8 +218,13 @@ export const ContentEntry = z
     /** Absent when its source learns it only when it reads the bytes. */
     bytes: z.int().min(0).optional(),
     access: z.enum(['read_only', 'read_write']),
-    /** `archive`: a `.tar.gz` that is unpacked into the folder `path`. `folder`: a folder, which has no bytes of its own. */
-    form: z.enum(['file', 'archive', 'folder']),
+    /**
+     * `archive`: a `.tar.gz` that is unpacked into the folder `path`. `folder`: a folder, which has no bytes of its own.
+     * `repository`: the sandbox clones it into the folder `path` by itself, and lacks no bytes of it.
+     */
+    form: z.enum(['file', 'archive', 'folder', 'repository']),
+    /** Of a repository: an https URL without a secret, and what is checked out; null for the default branch. */
+    repository: z.strictObject({ url: z.string().max(2000), checkout: Checkout.nullable() }).optional(),
   })
   .meta({ id: 'ContentEntry' });
 export type ContentEntry = z.infer<typeof ContentEntry>;
@@ -283,7 +293,8 @@ export type ChangesKept = z.infer<typeof ChangesKept>;
 
 /**
  * 400 `invalid_request`, 401 `unauthorized`, 404 `not_found`, 409 `call_mismatch` (same id, other tool or input) or
- * `file_changed`, 413 `request_too_large`, 425 `contents_awaited`, `calls_awaited` or `way_out_awaited`, 500 `internal`, 503 `stopping`.
+ * `file_changed`, 413 `request_too_large`, 425 `contents_awaited`, `calls_awaited`, `repositories_awaited` or `way_out_awaited`,
+ * 500 `internal`, 503 `stopping`.
  */
 export const ExecuteError = z
   .object({

@@ -4,6 +4,7 @@ import { wellFormed } from './content.ts';
 import { BlobKey } from './files.ts';
 import { FileId, Instant, MemoryStoreId, ResourceId } from './ids.ts';
 import { notYetType } from './not-yet.ts';
+import { Checkout } from './repositories.ts';
 import { MountedSkill } from './skills.ts';
 
 export const MAX_FILES = 500;
@@ -33,25 +34,6 @@ const MemoryStoreInput = z.strictObject({
 });
 export type MemoryStoreInput = z.infer<typeof MemoryStoreInput>;
 
-/** What git takes for a branch is judged by the repository's host; what it must never take for an option is judged here. */
-const BranchName = wellFormed(255)
-  .min(1)
-  .regex(
-    /^(?![-/.])(?!.*(?:\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)))[^\s\p{Cc}~^:?*[\\]+(?<![/.])$/u,
-    'must be a name of a branch',
-  );
-
-export const Checkout = z
-  .discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('branch'), name: BranchName }),
-    z.strictObject({
-      type: z.literal('commit'),
-      sha: z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, 'must be a whole SHA of 40 or 64 lower-case hex digits'),
-    }),
-  ])
-  .meta({ id: 'Checkout' });
-export type Checkout = z.infer<typeof Checkout>;
-
 /** It becomes part of a header of HTTP. */
 const RepositoryToken = z
   .string()
@@ -59,7 +41,7 @@ const RepositoryToken = z
   .max(4000)
   .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII characters without spaces');
 
-/** The rules of `url` and `mount_path` are in `core/egress/git-hosts.ts` and `core/session/mount-repositories.ts`. */
+/** The rules of `url` and `mount_path` are in `core/egress/git-hosts.ts` and `core/egress/mount-repositories.ts`. */
 const RepositoryInput = z.strictObject({
   type: z.literal('github_repository'),
   url: wellFormed(2000),

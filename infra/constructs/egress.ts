@@ -1,7 +1,8 @@
 import { EGRESS_PORT, EGRESS_THREADS, START_EGRESS_PROXY, type EgressProxyVariables } from '#contract/egress.ts';
-import { Aws, Duration, Stack, Validations } from 'aws-cdk-lib';
+import { Aws, Duration, type RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import type { CfnTaskDefinition } from 'aws-cdk-lib/aws-ecs';
 import { PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
 import type { Options } from '../options/options.ts';
 import type { AuditTrail } from './audit-trail.ts';
@@ -18,6 +19,7 @@ export interface EgressProps extends Stores {
   readonly platform: TaskPlatform;
   readonly sandboxes: SandboxNetwork;
   readonly options: Options['network'];
+  readonly removalPolicy: RemovalPolicy;
 }
 
 const CONTAINER = 'egress-proxy';
@@ -30,6 +32,8 @@ const CONTAINER = 'egress-proxy';
 export class Egress extends Construct {
   readonly answer: EntryFunction;
   readonly network: EgressNetwork;
+  /** Seals the tokens of repositories in the contents of their sessions. */
+  readonly key: Key;
   readonly #props: EgressProps;
   readonly #definition: CfnTaskDefinition;
   readonly #role: Role;
@@ -47,6 +51,12 @@ export class Egress extends Construct {
     });
     records.grantRead(this.answer);
     auditTrail.grantAppend(this.answer);
+    this.key = new Key(this, 'RepositoryKey', {
+      description: 'Seals the tokens of repositories',
+      enableKeyRotation: true,
+      removalPolicy: props.removalPolicy,
+    });
+    this.#grantKey(this.answer, 'kms:Decrypt');
     this.network = new EgressNetwork(this, 'Network', { sandboxes });
     this.#role = new Role(this, 'Role', { assumedBy: ofTasks(this) });
     const { functionArn } = this.answer.lambda;
@@ -93,6 +103,16 @@ export class Egress extends Construct {
   /** For those that find out which proxy serves a session. */
   grantFind(finder: EntryFunction): void {
     finder.receive({ EGRESS_WARM_PROXIES: String(this.#props.options.warmProxies) });
+  }
+
+  /** For tokens of repositories that come with sessions: the API seals them and opens none. */
+  grantSeal(api: EntryFunction): void {
+    this.#grantKey(api, 'kms:GenerateDataKey');
+  }
+
+  #grantKey(grantee: EntryFunction, action: string): void {
+    const settings = { REPOSITORY_KEY_ARN: this.key.keyArn, GIT_HOSTS: JSON.stringify(this.#props.options.gitHosts) };
+    grantee.receive(settings, { actions: [action], on: [this.key.keyArn] });
   }
 
   #variables(): Readonly<Record<string, string>> {

@@ -1,4 +1,5 @@
 import { REACHES } from '#contract/egress.ts';
+import { GitHosts } from '#contract/git-hosts.ts';
 import { AllowedHosts, HostName } from '#contract/outbound.ts';
 import { PackageSources } from '#contract/packages.ts';
 import { OAuthTokens } from '#contract/secret-stores.ts';
@@ -142,6 +143,12 @@ export const Options = group({
     imageUri: z.string().min(1).optional().meta({
       description: 'An image of `egress-proxy/` in an ECR repository of the same Region.',
       default: 'built from `egress-proxy/`',
+    }),
+    gitHosts: GitHosts.default({}).meta({
+      description:
+        'Hosts, besides github.com, whose repositories a session may have, and how each takes a token: `github` and `gitlab` ' +
+        '(basic authentication with the user `x-access-token` or `oauth2`), `private-token` (GitLab’s header), `bearer`, or ' +
+        '`basic` where the token is `user:password`, as with CodeCommit. A private host is in `network.allow` too.',
     }),
     allow: AllowedHosts.default([]).describe('Private hosts that programs in sandboxes may reach through the proxy.'),
     extraCa: z

@@ -2,6 +2,7 @@
  * Events of the API: one sample per type, and one more for each variant that a client distinguishes. The compiler
  * checks that they have the SDK's types; the test checks that our schema accepts exactly them.
  */
+import { RepositoryErrorType } from '#contract/repositories.ts';
 import type { BetaManagedAgentsStreamSessionEvents } from '@anthropic-ai/sdk/resources/beta/sessions/events';
 
 type Persisted = Exclude<BetaManagedAgentsStreamSessionEvents, { type: 'event_start' | 'event_delta' }>;
@@ -266,6 +267,16 @@ export const EVENT_SAMPLES: readonly EventSample[] = [
       },
     },
     'credential_host_unreachable_error',
+  ),
+  ...RepositoryErrorType.options.map((type) =>
+    sample(
+      {
+        ...at,
+        type: 'session.error',
+        error: { type, repository_url: 'https://github.com/acme/app', message: 'A', retry_status: retrying },
+      },
+      type,
+    ),
   ),
   sample({ ...at, type: 'session.updated', title: 'A', metadata: { a: 'b' }, agent }, '', [
     'title',

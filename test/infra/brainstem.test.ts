@@ -68,6 +68,7 @@ describe('settings: each function gets exactly the environment variables that it
       [
         ...[log, records, content, audit, machine, 'PROVISION_FUNCTION_NAME', proxy, 'RETIRED_MODELS'],
         ...[...rates, ...vaults, ...links, 'MEMORY_TABLE', 'SIGN_AUDIT_FUNCTION_NAME'],
+        ...['NETWORK_MAX', 'REPOSITORY_KEY_ARN', 'GIT_HOSTS'],
       ],
     ],
     ['stream', [log, records, content, previews, ...rates, 'IDLE_STREAM_SECONDS']],
@@ -99,7 +100,7 @@ describe('settings: each function gets exactly the environment variables that it
         ...network,
       ],
     ],
-    ['egress', [records, audit, 'VAULT_TABLE', 'SECRETS_PREFIX']],
+    ['egress', [records, audit, 'VAULT_TABLE', 'SECRETS_PREFIX', 'REPOSITORY_KEY_ARN', 'GIT_HOSTS']],
     ['issue-key', [records, 'FIRST_API_KEY_SECRET_ARN']],
     ['sign-audit', [audit, 'AUDIT_KEY_ARN', 'AUDIT_HEADS_BUCKET']],
   ])('%s', (entry, names) => {
@@ -133,6 +134,7 @@ describe('rights: each function may do exactly what the design says', () => {
         provision: 'lambda:InvokeFunction',
         'mcp-proxy': 'lambda:InvokeFunction',
         'sign-audit': 'lambda:InvokeFunction',
+        'repository key': 'kms:GenerateDataKey',
         vaults: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
         'vaults/index/list': 'dynamodb:Query',
         memory: `dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:GetItem dynamodb:PutItem dynamodb:Query dynamodb:UpdateItem`,
@@ -215,6 +217,7 @@ describe('rights: each function may do exactly what the design says', () => {
         audit: 'dynamodb:PutItem dynamodb:Query',
         vaults: read,
         'secrets of vaults': 'secretsmanager:GetSecretValue',
+        'repository key': 'kms:Decrypt',
       },
     ],
     ['issue-key', { records: 'dynamodb:PutItem', 'first key': 'secretsmanager:GetSecretValue' }],
@@ -375,6 +378,7 @@ describe('rights: each function may do exactly what the design says', () => {
       MODEL_API_KEY_SECRET_ARN: 'model key',
       FIRST_API_KEY_SECRET_ARN: 'first key',
       AUDIT_KEY_ARN: 'audit key',
+      REPOSITORY_KEY_ARN: 'repository key',
       AUDIT_HEADS_BUCKET: 'audit heads',
     };
     // Of the other ARNs that a function may use, only that of the cluster's tasks is put together from parts.

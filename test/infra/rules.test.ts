@@ -460,6 +460,14 @@ const BREAKAGES: Readonly<Record<string, readonly Breakage[]>> = {
         allow(r, roleOf(t, 'egress'), 'kms:Decrypt', { 'Fn::GetAtt': ['TokenKey', 'Arn'] });
       },
     },
+    {
+      what: 'the API opens the tokens of repositories that it sealed',
+      change: (r, t) => allow(r, roleOf(t, 'api'), 'kms:Decrypt', settingOf(t, 'api', 'REPOSITORY_KEY_ARN')),
+    },
+    {
+      what: 'the function mcp-proxy opens tokens of repositories',
+      change: (r, t) => allow(r, roleOf(t, 'mcp-proxy'), 'kms:Decrypt', settingOf(t, 'api', 'REPOSITORY_KEY_ARN')),
+    },
     { what: 'any key', change: (r, t) => allow(r, roleOf(t, 'api'), 'kms:*', 'arn:aws:kms:*:*:key/*') },
   ],
   'log-is-append-only': [

@@ -15,6 +15,7 @@ import { changesIn } from '../../sandbox-task/changes.ts';
 import { contentsIn } from '../../sandbox-task/contents.ts';
 import { finishedCalls } from '../../sandbox-task/finished-calls.ts';
 import { programsLive } from '../../sandbox-task/live-programs.ts';
+import { repositoriesIn } from '../../sandbox-task/repositories.ts';
 import { sandboxServer } from '../../sandbox-task/server.ts';
 import { wayOutOf } from '../../sandbox-task/way-out.ts';
 import { toolsIn } from '../../sandbox-task/tools.ts';
@@ -107,8 +108,13 @@ export async function startSandbox(
     streamBeginsMs = 0,
     takerSilenceMs = 0,
     relayPort,
+    variables: given = {},
+    cloneTimes = {},
     ...bash
   }: BashLimits & {
+    /** Of commands, and of the sandbox's own git. */
+    readonly variables?: Readonly<Record<string, string>>;
+    readonly cloneTimes?: Parameters<typeof repositoriesIn>[0]['times'];
     readonly waitMs?: number;
     readonly streamBeginsMs?: number;
     readonly takerSilenceMs?: number;
@@ -123,11 +129,16 @@ export async function startSandbox(
   const lines: string[] = [];
   const log = (...line: readonly unknown[]) => lines.push(JSON.stringify(line));
   const { relay, variables } = wayOutOf({ host: '127.0.0.1', port: relayPort, mnt, log });
-  const tools = toolsIn(places, { ...bash, wayOut: variables });
+  const tools = toolsIn(places, { ...bash, wayOut: () => ({ ...variables(), ...given }) });
   const limits = { ...CONTENT_LIMITS, archiveBytes: packages?.maxBytes ?? CONTENT_LIMITS.archiveBytes };
   const contents = contentsIn(places, packages?.archive ?? null, { limits, streamBeginsMs });
   const finished = finishedCalls();
-  const calls = idempotentCalls(tools, finished, { waitMs, takeNotes: relay.takeNotes });
+  const environment = () => ({ ...tools.environment(), ...given });
+  const repositories = repositoriesIn({
+    ...{ places, entries: contents.repositories, environment, log, times: cloneTimes },
+  });
+  const { takeNews } = repositories;
+  const calls = idempotentCalls(tools, finished, { waitMs, takeNotes: relay.takeNotes, takeNews });
   const events = new EventEmitter();
   let isDue = false;
   const server = sandboxServer({
@@ -136,6 +147,7 @@ export async function startSandbox(
     contents,
     changes: changesIn(places, contents, takerSilenceMs),
     relay,
+    repositories,
     programsLive,
     isStopping: () => false,
     idle: { used: () => void events.emit('call'), kept: () => undefined, isDue: () => isDue },
@@ -162,6 +174,7 @@ export async function startSandbox(
     async close() {
       tools.close();
       relay.close();
+      repositories.close();
       server.close();
       server.closeAllConnections();
       finished.close();

@@ -4,7 +4,7 @@ import { pageOf } from '#contract/pages.ts';
 import { ResourcesQuery } from '#contract/queries.ts';
 import { FileResource, ResourceAdd, ResourceDeleted, ResourceUpdate, SessionResource } from '#contract/resources.ts';
 import { isRefusal, refuse } from '#core/ports/errors.ts';
-import { addFile, removeResource } from '#core/session/change-resources.ts';
+import { addFile, removeResource, replaceToken } from '#core/session/change-resources.ts';
 import { viewResource } from '#core/session/view.ts';
 import { keyedPages } from '../cursor.ts';
 import { keyOf, notFound, operation } from '../operation.ts';
@@ -63,17 +63,14 @@ const retrieve = operation({
 
 const update = operation({
   route: 'POST /v1/sessions/{session_id}/resources/{resource_id}',
-  summary: 'Replace the token of a repository: other resources have none, so it is refused',
+  summary: 'Replace the token of a repository; other resources have none, so it is refused',
   params: ResourceParams,
   body: ResourceUpdate,
   response: SessionResource,
-  async handle({ world, workspace, params }) {
-    const session = await world.sessions.find(workspace, params.session_id);
-    if (session === null) return notFound('session_id');
-    const found = session.contents?.resources.find(({ id }) => id === params.resource_id);
-    if (found === undefined) return notFound('resource_id');
-    const why = `authorization_token: a resource of type ${found.type} has none: only repositories have`;
-    return refuse('invalid_request_error', why);
+  async handle({ world, workspace, params, body, requestId }) {
+    const to = { workspace, key: keyOf(params.session_id), cause: requestId };
+    const change = { id: params.resource_id, token: body.authorization_token };
+    return (await replaceToken(world, to, change)) ?? notFound('resource_id');
   },
 });
 

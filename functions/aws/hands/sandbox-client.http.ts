@@ -218,6 +218,7 @@ function replyOf(incoming: IncomingMessage, body: Buffer | null): SandboxReply {
 function awaited(body: unknown): SandboxReply {
   const said = ExecuteError.safeParse(body);
   if (said.data?.error === 'calls_awaited') return { status: 'awaits calls', missing: said.data.calls ?? [] };
+  if (said.data?.error === 'repositories_awaited') return { status: 'awaits calls', missing: [] };
   if (said.data?.error === 'way_out_awaited')
     return { status: 'awaits way out', unreachable: said.data.unreachable ?? null };
   return { status: 'awaits contents' };

@@ -1,6 +1,7 @@
 /** The API's world. */
 import * as z from 'zod';
 import { S3Client } from '@aws-sdk/client-s3';
+import { GitHosts } from '#contract/git-hosts.ts';
 import { AllowedHosts } from '#contract/outbound.ts';
 import { createDynamoDb } from '#aws/clients.ts';
 import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
@@ -31,6 +32,7 @@ import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { sha256, newToken, pause } from '#aws/stamp.ts';
 import { createSkillArchives } from '#aws/skills/skill-archives.zip.ts';
 import { createSkillRecords } from '#aws/skills/skills.dynamodb.ts';
+import { tokenSealerOf } from '#aws/vault/repository-tokens.kms.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { createProvisioner } from '#aws/hands/provisioner.lambda.ts';
 import { auditOf } from '#aws/worlds/audit.ts';
@@ -72,6 +74,7 @@ export function apiWorld(env: Env) {
     vaults: createVaultRecords(dynamodb, vaultTable),
     credentials: createCredentialRecords(dynamodb, vaultTable),
     secrets: createSecretWriter(env),
+    ...repositoryPorts(env),
     memoryStores: createMemoryStoreRecords(dynamodb, memoryTable),
     memories: createMemories(dynamodb, memoryTable),
     serversAllowed: jsonSetting(env, 'MCP_ALLOW', AllowedHosts),
@@ -95,4 +98,10 @@ export function apiWorld(env: Env) {
     newToken,
     journal: createJournal(),
   };
+}
+
+/** A deployment whose sandboxes reach nothing has no key for tokens, and no repositories. */
+function repositoryPorts(env: Env) {
+  if (setting(env, 'NETWORK_MAX') === 'none') return { tokenSealer: null, gitHosts: {} };
+  return { tokenSealer: tokenSealerOf(env), gitHosts: jsonSetting(env, 'GIT_HOSTS', GitHosts) };
 }

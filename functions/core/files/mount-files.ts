@@ -24,15 +24,17 @@ interface MountTarget {
   readonly session: SessionId;
   /** Files that the session has. */
   readonly present: readonly MountedFile[];
+  /** Folders of its repositories, in which no file of a client is put. */
+  readonly folders: readonly string[];
 }
 
 /** Reads only: the copies are written when the whole request is accepted. In the order of the files that are asked for. */
 export async function planFiles(
   { files, stamp, newToken }: Pick<Ports, 'files' | 'stamp' | 'newToken'>,
-  { workspace, session, present }: MountTarget,
+  { workspace, session, ...there }: MountTarget,
   asked: readonly AskedFile[],
 ): Promise<readonly PlannedFile[] | RequestRefusal> {
-  const places = placesOf(asked, present);
+  const places = placesOf(asked, there);
   if ('status' in places) return places;
   const at = stamp.now();
   const ids = [...new Set(asked.map(({ input }) => input.file_id))];
@@ -50,7 +52,7 @@ export async function planFiles(
     const mounted = { id, type: 'file' as const, file_id: copy.copy.file.id, mount_path: place.path, ...stamps };
     planned.push({ mounted: { ...mounted, source: from }, copy });
   }
-  const bytes = [...present, ...planned.map(({ mounted }) => mounted)].reduce(
+  const bytes = [...there.present, ...planned.map(({ mounted }) => mounted)].reduce(
     (sum, file) => sum + file.source.bytes,
     0,
   );
@@ -69,11 +71,15 @@ interface Place {
   readonly also: string | null;
 }
 
-function placesOf(asked: readonly AskedFile[], present: readonly MountedFile[]): readonly Place[] | RequestRefusal {
+function placesOf(
+  asked: readonly AskedFile[],
+  { present, folders: repositories }: Pick<MountTarget, 'present' | 'folders'>,
+): readonly Place[] | RequestRefusal {
   if (present.length + asked.length > MAX_FILES) return unfit(`resources: a session has at most ${MAX_FILES} files`);
   const taken = new Set<string>();
   const folders = new Set<string>();
   for (const { mount_path: path, source } of present) [path, source.also].forEach(take);
+  for (const path of repositories) take(path);
   const places: Place[] = [];
   for (const { field, input } of asked) {
     const place = mountPath(input.mount_path ?? input.file_id);
@@ -81,10 +87,10 @@ function placesOf(asked: readonly AskedFile[], present: readonly MountedFile[]):
     const { path, also } = place;
     for (const one of [path, also]) {
       if (one === null) continue;
-      if (taken.has(one)) return unfit(`${field}mount_path: another file of the session is there`);
-      if (folders.has(one)) return unfit(`${field}mount_path: it is a folder of another file of the session`);
+      if (taken.has(one)) return unfit(`${field}mount_path: another resource of the session is there`);
+      if (folders.has(one)) return unfit(`${field}mount_path: it is a folder of another resource of the session`);
       if (foldersOf(one).some((folder) => taken.has(folder)))
-        return unfit(`${field}mount_path: a folder of it is another file of the session`);
+        return unfit(`${field}mount_path: a folder of it is another resource of the session`);
     }
     [path, also].forEach(take);
     places.push({ path, also });

@@ -9,6 +9,7 @@ import { filesSource } from '#core/hands/files-source.ts';
 import { largeResultsSource } from '#core/hands/large-results-source.ts';
 import { memorySource } from '#core/hands/memory-source.ts';
 import { packagesSource } from '#core/hands/packages-source.ts';
+import { repositoriesSource } from '#core/hands/repositories-source.ts';
 import { skillsSource } from '#core/hands/skills-source.ts';
 import type { Parcel } from '#core/ports/sandboxes.ts';
 
@@ -19,7 +20,7 @@ type Source = (world: ContentsWorld, recipient: Recipient) => ContentSource;
  * adds its ports to `ContentsWorld` and to `aws/worlds/execute.ts`.
  */
 const SOURCES: Readonly<Record<'session' | 'thread', readonly Source[]>> = {
-  session: [packagesSource, filesSource, skillsSource, memorySource],
+  session: [packagesSource, filesSource, skillsSource, memorySource, repositoriesSource],
   thread: [largeResultsSource],
 };
 

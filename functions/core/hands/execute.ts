@@ -5,6 +5,7 @@
 import { MAX_OUTPUT_CHARS, SandboxTool, type ExecuteRequest } from '#contract/hands.ts';
 import { recordIn, type SessionState } from '#contract/entries.ts';
 import { FIRST_POSITION, primaryThread, type EventId } from '#contract/ids.ts';
+import type { RepositoryFailure } from '#contract/repositories.ts';
 import { handOfCall, type ExecuteInput } from '#contract/run.ts';
 import { takeChanges, type TakenChanges } from '#core/hands/changes.ts';
 import type { ContentsWorld, Recipient } from '#core/hands/content-source.ts';
@@ -42,6 +43,7 @@ interface Result {
   /** What the agent wrote, which the sandbox tells again until the result is in the log. */
   readonly changes?: Pick<TakenChanges, 'keep' | 'leave'> | undefined;
   readonly programsLive?: true | undefined;
+  readonly failedClones?: readonly RepositoryFailure[] | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 120_000;
@@ -203,8 +205,8 @@ async function resultOf(
     return LOST;
   }
   const output = [response.output.slice(0, MAX_OUTPUT_CHARS), ...response.notes].join('\n');
-  const { isError, served, changes, programsLive } = response;
-  const result = { text: output, isError, served, changes, programsLive };
+  const { isError, served, changes, programsLive, failedClones } = response;
+  const result = { text: output, isError, served, changes, programsLive, failedClones };
   if (!record.replaces || record.told?.has(key.thread)) return result;
   const text = (await isOlderThan(world, key, record)) ? `${REPLACED}${output}` : output;
   return { ...result, text, tellsLoss: record.generation };
@@ -225,6 +227,7 @@ interface Reached {
   readonly notes: readonly string[];
   readonly changes?: TakenChanges | undefined;
   readonly programsLive?: true | undefined;
+  readonly failedClones?: readonly RepositoryFailure[] | undefined;
 }
 
 /** The sandbox's answer; null when it is gone. A broken connection is tried again: the sandbox joins the call it knows. */
@@ -372,6 +375,7 @@ async function appendResult(world: ExecuteWorld, key: LogKey, call: EventId, res
     content: [{ type: 'text', text: result.text }],
     isError: result.isError,
     programsLive: result.programsLive,
+    failedClones: result.failedClones,
   });
   return changed.status === 'changed';
 }

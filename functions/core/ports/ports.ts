@@ -109,7 +109,8 @@ export interface Ports {
   readonly credentials: CredentialRecords;
   readonly secrets: SecretWriter;
   readonly secretReader: SecretReader;
-  readonly tokenSealer: TokenSealer;
+  /** Null where no sandbox has a way out, so none can have repositories. */
+  readonly tokenSealer: TokenSealer | null;
   readonly tokenOpener: TokenOpener;
   readonly leases: RefreshLeases;
   readonly tokens: Tokens;

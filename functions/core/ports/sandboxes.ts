@@ -219,7 +219,10 @@ export type SandboxReply =
   | { readonly status: 'awaits contents' }
   /** A program waits for the egress proxy, and `unreachable` is the address that was told and cannot be reached. */
   | { readonly status: 'awaits way out'; readonly unreachable: string | null }
-  /** Earlier calls have not ended there, and it has not taken this one. `missing` are those that it does not know. */
+  /**
+   * Earlier calls have not ended there, or repositories are being cloned, and it has not taken this one. `missing` are the
+   * calls that it does not know.
+   */
   | { readonly status: 'awaits calls'; readonly missing: readonly string[] }
   /** It does not take this call: `reason` is for the model. */
   | { readonly status: 'refused'; readonly reason: string }

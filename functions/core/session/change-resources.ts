@@ -1,10 +1,11 @@
 /**
- * Files that are added to a live session or removed from it. The item of the session's contents is read after the head, so
+ * Files that are added to a live session or removed from it, and tokens of repositories. The item of the session's contents is read after the head, so
  * it holds every change before that head, and the append, which writes the item with it, loses against any later one.
  */
 import type { ResourceId, WorkspaceId } from '#contract/ids.ts';
 import { MAX_CONTENTS_BYTES, type FileResource, type FileResourceInput } from '#contract/resources.ts';
-import type { Mounted, MountedFile, SessionContents } from '#contract/resources.ts';
+import type { Mounted, MountedFile, RepositoryResource, SessionContents } from '#contract/resources.ts';
+import { UNREACHABLE } from '#core/egress/mount-repositories.ts';
 import { planFiles } from '#core/files/mount-files.ts';
 import { removeCopies, writeCopies } from '#core/files/write-copies.ts';
 import { isRefusal, refuse, type RequestRefusal } from '#core/ports/errors.ts';
@@ -12,7 +13,7 @@ import type { Ports } from '#core/ports/ports.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { prepare } from '#core/session/change.ts';
 import { refusedRequest } from '#core/session/commands.ts';
-import { viewFile } from '#core/session/view.ts';
+import { viewFile, viewRepository } from '#core/session/view.ts';
 
 type ResourcePorts = Pick<Ports, 'log' | 'sessions' | 'files' | 'leftovers' | 'stamp' | 'newToken'>;
 
@@ -33,7 +34,9 @@ export async function addFile(
   const copies: MountedFile[] = [];
   const added = await changeContents(world, to, async (resources) => {
     const present = resources.filter((one) => one.type === 'file');
-    const planned = await planFiles(world, { workspace, session: key.session, present }, [{ field: '', input }]);
+    const folders = resources.flatMap((one) => (one.type === 'github_repository' ? [one.mount_path] : []));
+    const target = { workspace, session: key.session, present, folders };
+    const planned = await planFiles(world, target, [{ field: '', input }]);
     if (isRefusal(planned)) return planned;
     for (const { mounted, copy } of copies.length === 0 ? planned : []) {
       const gone = await writeCopies(world, { workspace, session: key.session }, [copy]);
@@ -67,8 +70,35 @@ export async function removeResource(
 
 const FOR_LIFE = refuse(
   'invalid_request_error',
-  'resource_id: only a file can be removed from a session: a memory store stays as long as the session',
+  'resource_id: only a file can be removed from a session: memory stores and repositories stay as long as the session',
 );
+
+/**
+ * Stores another token of a repository. The egress proxy asks again within 30 seconds; the sandbox is told only that the
+ * contents changed, and finds nothing that it lacks. Null when there is no such session or resource.
+ */
+export async function replaceToken(
+  world: Pick<Ports, 'log' | 'sessions' | 'stamp' | 'tokenSealer'>,
+  to: Target,
+  { id, token }: { readonly id: ResourceId; readonly token: string },
+): Promise<RepositoryResource | RequestRefusal | null> {
+  const { workspace, key } = to;
+  const { tokenSealer } = world;
+  return changeContents(world, to, async (resources) => {
+    const found = resources.find((one) => one.id === id);
+    if (found === undefined) return null;
+    if (found.type !== 'github_repository') return hasNoToken(found.type);
+    if (tokenSealer === null) return refuse('invalid_request_error', `authorization_token: ${UNREACHABLE}`);
+    const sealedToken = await tokenSealer.seal({ workspace, session: key.session, resource: id }, token);
+    const changed = { ...found, sealedToken, updated_at: world.stamp.now() };
+    return { resources: resources.map((one) => (one === found ? changed : one)), done: viewRepository(changed) };
+  });
+}
+
+function hasNoToken(type: Mounted['type']): RequestRefusal {
+  const why = `authorization_token: a resource of type ${type} has none: only repositories have`;
+  return refuse('invalid_request_error', why);
+}
 
 const idsOf = (mounted: readonly MountedFile[]) => mounted.map(({ file_id }) => file_id);
 
@@ -80,7 +110,7 @@ interface Next<Done> {
 
 /** `next` decides at each head anew, and answers null when there is nothing to change. */
 async function changeContents<Done extends object>(
-  { log, sessions, stamp }: ResourcePorts,
+  { log, sessions, stamp }: Pick<ResourcePorts, 'log' | 'sessions' | 'stamp'>,
   { workspace, key, cause }: Target,
   next: (resources: readonly Mounted[]) => Promise<Next<Done> | RequestRefusal | null>,
 ): Promise<Done | RequestRefusal | null> {

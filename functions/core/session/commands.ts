@@ -7,6 +7,7 @@ import type { EventId, Position, ThreadId } from '#contract/ids.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
 import type { Metadata } from '#contract/metadata.ts';
 import type { McpVerdict } from '#contract/mcp-proxy.ts';
+import type { RepositoryFailure } from '#contract/repositories.ts';
 import type { ModelUsage, Usage } from '#contract/usage.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
 import type { ToolRules } from '#core/tools/tool-definitions.ts';
@@ -88,6 +89,8 @@ export type Command =
       readonly error?: McpTrouble;
       /** Programs go on in the sandbox. */
       readonly programsLive?: true | undefined;
+      /** Repositories that are not in the sandbox, told with the result. */
+      readonly failedClones?: readonly RepositoryFailure[] | undefined;
     }
   /** For people: what the session's sandbox lacks. Each is told once, on the primary thread's log. */
   | { readonly do: 'warn'; readonly errors: readonly SessionErrorBody[] }

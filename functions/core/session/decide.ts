@@ -20,6 +20,7 @@ import {
   goIdle,
   leaveOutcome,
   mcpTrouble,
+  repositoryTrouble,
   requiresAction,
   resultOf,
   threadTerminated,
@@ -109,7 +110,10 @@ function decideResult(head: Head, command: CommandTo<'result'>, stamp: Stamp): D
   // A call that is not open was answered by another attempt of this hand: the first result stands.
   const call = state.calls.find(({ id }) => id === command.call);
   if (call === undefined || state.status === 'terminated') return decided(head);
-  const trouble = command.error === undefined ? [] : [mcpTrouble(stamp, command.error)];
+  const trouble = [
+    ...(command.error === undefined ? [] : [mcpTrouble(stamp, command.error)]),
+    ...(command.failedClones ?? []).map((failure) => repositoryTrouble(stamp, failure)),
+  ];
   const isNews = command.programsLive === true && state.programsLive === undefined;
   const left: readonly Entry[] = isNews ? [{ record: { kind: 'programs.left', at: stamp.now() } }] : [];
   const answered = decided(head, [...trouble, resultOf(call, command, stamp), ...left]);

@@ -11,6 +11,7 @@ import type {
 } from '#contract/events.ts';
 import type { EventId } from '#contract/ids.ts';
 import { ADVISOR_NAME } from '#contract/multiagent.ts';
+import type { RepositoryFailure } from '#contract/repositories.ts';
 import type { ModelUsage } from '#contract/usage.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
@@ -108,6 +109,11 @@ export function failure(
  */
 export function mcpTrouble(stamp: Stamp, { type, server, message }: McpTrouble): Entry {
   return errorEvent(stamp, { type, mcp_server_name: server, message, retry_status: { type: 'retrying' } });
+}
+
+/** The retry status is `retrying`, because the session goes on, and the sandbox tries again. */
+export function repositoryTrouble(stamp: Stamp, { type, url, message }: RepositoryFailure): Entry {
+  return errorEvent(stamp, { type, repository_url: url, message, retry_status: { type: 'retrying' } });
 }
 
 export function errorEvent(stamp: Stamp, error: SessionErrorBody): Entry {

@@ -6,6 +6,7 @@ import type { ResourceInputs, SessionContents } from '#contract/resources.ts';
 import { MAX_SESSION_SKILLS } from '#contract/skills.ts';
 import { rosterOf } from '#core/tools/roster.ts';
 import { isSelf } from '#core/agents/multiagent.ts';
+import { planRepositories, repositoryGuide, type AskedRepository } from '#core/egress/mount-repositories.ts';
 import { planFiles, type AskedFile } from '#core/files/mount-files.ts';
 import { memoryGuide, planStores, type AskedStore } from '#core/memory/mount-stores.ts';
 import { placeSkills, skillGuide, type SessionSkill } from '#core/skills/session-skills.ts';
@@ -17,7 +18,7 @@ import { isTooLarge, TOO_LARGE } from '#core/session/change-resources.ts';
 interface NewContents {
   /** The resources keep the order of the request. Null for nothing. */
   readonly contents: SessionContents | null;
-  /** What the models are told of memory stores and skills. */
+  /** What the models are told of memory stores, repositories and skills. */
   readonly guides: Guides;
   /** To be written before the session is, by `writeCopies`. */
   readonly copies: readonly FileCopy[];
@@ -30,22 +31,29 @@ interface NewSession {
 
 /** Reads only. */
 export async function newContents(
-  world: Pick<Ports, 'files' | 'memoryStores' | 'stamp' | 'newToken'>,
+  world: Pick<Ports, 'files' | 'memoryStores'> & Parameters<typeof planRepositories>[0],
   to: NewSession,
   inputs: ResourceInputs,
 ): Promise<NewContents | RequestRefusal> {
   const asked = inputs.map((input, index) => ({ field: `resources.${index}.`, input }));
-  const files = await planFiles(world, { ...to, present: [] }, asked.filter(isFile));
+  const repositories = await planRepositories(world, to, asked.filter(isRepository));
+  if (isRefusal(repositories)) return repositories;
+  const folders = repositories.map(({ mount_path }) => mount_path);
+  const files = await planFiles(world, { ...to, present: [], folders }, asked.filter(isFile));
   if (isRefusal(files)) return files;
   const stores = await planStores(world, to.workspace, asked.filter(isStore));
   if (isRefusal(stores)) return stores;
-  const [nextFile, nextStore] = [files.map(({ mounted }) => mounted).values(), stores.values()];
-  const resources = inputs.flatMap(({ type }) => (type === 'file' ? nextFile : nextStore).next().value ?? []);
+  const planned = {
+    file: files.map(({ mounted }) => mounted).values(),
+    memory_store: stores.values(),
+    github_repository: repositories.values(),
+  };
+  const resources = inputs.flatMap(({ type }) => planned[type].next().value ?? []);
   if (resources.length === 0) return { contents: null, guides: {}, copies: [] };
   const contents = { resources };
   if (isTooLarge(contents)) return TOO_LARGE;
-  const guide = memoryGuide(stores);
-  return { contents, copies: files.map(({ copy }) => copy), guides: guide === null ? {} : { guide } };
+  const guide = joined([memoryGuide(stores), repositoryGuide(repositories)]);
+  return { contents, copies: files.map(({ copy }) => copy), guides: guide === undefined ? {} : { guide } };
 }
 
 function isFile(asked: { readonly field: string; readonly input: ResourceInputs[number] }): asked is AskedFile {
@@ -88,11 +96,22 @@ function skillsOf(agent: Pick<SessionAgent, 'skills'>, skills: readonly SessionS
   return agent.skills.flatMap(({ version }) => skills.find(({ mounted }) => mounted.version === version) ?? []);
 }
 
-function guideWith(memory: string | undefined, skills: readonly SessionSkill[]): string | undefined {
-  const parts = [memory, skills.length === 0 ? undefined : skillGuide(skills)].filter((part) => part !== undefined);
+function guideWith(resources: string | undefined, skills: readonly SessionSkill[]): string | undefined {
+  return joined([resources ?? null, skills.length === 0 ? null : skillGuide(skills)]);
+}
+
+function joined(guides: readonly (string | null)[]): string | undefined {
+  const parts = guides.filter((guide) => guide !== null);
   return parts.length === 0 ? undefined : parts.join('\n\n');
 }
 
 function isStore(asked: { readonly field: string; readonly input: ResourceInputs[number] }): asked is AskedStore {
   return asked.input.type === 'memory_store';
+}
+
+function isRepository(asked: {
+  readonly field: string;
+  readonly input: ResourceInputs[number];
+}): asked is AskedRepository {
+  return asked.input.type === 'github_repository';
 }

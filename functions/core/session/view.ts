@@ -1,6 +1,13 @@
 /** A session as its clients see it, now. */
 import { primaryThread, type Instant } from '#contract/ids.ts';
-import type { FileResource, Mounted, MountedFile, SessionResource } from '#contract/resources.ts';
+import type {
+  FileResource,
+  Mounted,
+  MountedFile,
+  MountedRepository,
+  RepositoryResource,
+  SessionResource,
+} from '#contract/resources.ts';
 import type { Session, SessionThread } from '#contract/sessions.ts';
 import type { SessionRecord, ThreadRecord } from '#core/ports/records.ts';
 
@@ -31,7 +38,20 @@ export function viewSession(record: SessionRecord, now: Instant): Session {
 }
 
 export function viewResource(mounted: Mounted): SessionResource {
-  return mounted.type === 'file' ? viewFile(mounted) : mounted;
+  switch (mounted.type) {
+    case 'file':
+      return viewFile(mounted);
+    case 'github_repository':
+      return viewRepository(mounted);
+    case 'memory_store':
+      return mounted;
+    default:
+      return mounted satisfies never;
+  }
+}
+
+export function viewRepository({ sealedToken: _sealedToken, ...resource }: MountedRepository): RepositoryResource {
+  return resource;
 }
 
 /** Where a file's bytes are is nothing to its client. */

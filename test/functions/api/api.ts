@@ -3,6 +3,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { ApiKeyId, WorkspaceId } from '#contract/ids.ts';
+import type { GitHosts } from '#contract/git-hosts.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import type { CredentialValidation } from '#contract/credential-validation.ts';
 import { createAgentRecords } from '#aws/records/agents.dynamodb.ts';
@@ -36,13 +37,14 @@ import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import type { MetricName } from '#core/ports/journal.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
-import type { SecretWriter } from '#core/ports/secrets.ts';
+import type { SecretWriter, TokenSealer } from '#core/ports/secrets.ts';
 import type { CredentialPlace } from '#core/ports/vault-records.ts';
 import { signHeads } from '#core/audit/sign-heads.ts';
 import { createRateLimiter, type RateLimits } from '#core/requests/admission.ts';
 import { createKept, createKey } from '#test/functions/core/audit/signing.ts';
 import { startDynamoDb } from '#test/ports/dynamodb.ts';
 import { createMemoryBlobs } from '#test/ports/blobs.memory.ts';
+import { sealerOf } from '#test/functions/core/egress/sealed-tokens.ts';
 import { createMemorySecrets } from '#test/ports/secrets.memory.ts';
 import { createApp } from '../../../functions/api/app.ts';
 
@@ -134,6 +136,8 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     vaults: createVaultRecords(dynamodb, db.vaultTable),
     credentials: createCredentialRecords(dynamodb, db.vaultTable),
     secrets: secrets as SecretWriter,
+    tokenSealer: sealerOf() as TokenSealer | null,
+    gitHosts: { 'git.example.com': 'gitlab' } as GitHosts,
     serversAllowed: [] as AllowedHosts,
     identities: { enterprise: null, allow: [] } as VaultWorld['identities'],
     trial: { validate: async (_place: CredentialPlace): Promise<CredentialValidation | null> => null },

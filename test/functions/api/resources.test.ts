@@ -4,6 +4,7 @@ import { FileId, primaryThread, SessionId, WorkspaceId } from '#contract/ids.ts'
 import { Session } from '#contract/sessions.ts';
 import { createFileRecords } from '#aws/files/files.dynamodb.ts';
 import { createLeftovers } from '#aws/leftovers.dynamodb.ts';
+import { createContentsReader } from '#aws/session/session-contents.dynamodb.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import { newToken } from '#aws/stamp.ts';
 import { OTHER_KEY, startApi, type TestApi } from './api.ts';
@@ -38,6 +39,8 @@ describe('resources of a session', () => {
     return id;
   }
 
+  const storedOf = async (session: string) =>
+    JSON.stringify(await createContentsReader(api.dynamodb, api.recordsTable).find(SessionId.parse(session)));
   const create = (resources: unknown) => api.ask('POST', '/v1/sessions', { ...parts, resources });
   const mounted = (file_id: string, mount_path?: string) => ({ type: 'file', file_id, mount_path });
   const filesOf = async (session: string) => {
@@ -85,16 +88,15 @@ describe('resources of a session', () => {
       [[mounted(good), mounted('file_01none')], /^resources\.1\.file_id: there is no such file$/],
       [[mounted(good), mounted(foreign)], /^resources\.1\.file_id: there is no such file$/],
       [[mounted(expired)], /^resources\.0\.file_id: .*expired/],
-      [[mounted(good, '/a'), mounted(good, 'a')], /^resources\.1\.mount_path: another file/],
-      [[mounted(good), mounted(good)], /^resources\.1\.mount_path: another file/],
-      [[mounted(good, '/workspace/a'), mounted(good, 'workspace/a')], /^resources\.1\.mount_path: another file/],
+      [[mounted(good, '/a'), mounted(good, 'a')], /^resources\.1\.mount_path: another resource/],
+      [[mounted(good), mounted(good)], /^resources\.1\.mount_path: another resource/],
+      [[mounted(good, '/workspace/a'), mounted(good, 'workspace/a')], /^resources\.1\.mount_path: another resource/],
       [[mounted(good, 'a'), mounted(good, 'a/b')], /^resources\.1\.mount_path: a folder of it/],
       [[mounted(good, 'a/b/c'), mounted(good, 'a/b')], /^resources\.1\.mount_path: it is a folder/],
       [[mounted(good, '../a')], /^resources\.0\.mount_path: must not contain/],
       [[mounted(good, '')], /^resources\.0\.mount_path: must name a file/],
       [[mounted(good, 'a\0')], /^resources\.0\.mount_path: must not contain control/],
       [[mounted(good, 'x'.repeat(2000))], /^resources\.0\.mount_path/],
-      [[mounted(good), { type: 'github_repository', url: 'https://github.com/a/b' }], /^resources\.1: repositories/],
       [[{ type: 'folder' }], /^resources\.0/],
       [[{ type: 'file' }], /^resources\.0\.file_id: is required/],
       [[{ type: 'file', file_id: good, mode: 1 }], /^resources\.0\.mode/],
@@ -105,6 +107,79 @@ describe('resources of a session', () => {
       expect([status, body.error?.type], `${message}`).toEqual([400, 'invalid_request_error']);
       expect(body.error.message).toMatch(message);
     }
+  });
+
+  it('can be repositories, whose token is replaced and in no answer', async () => {
+    const url = 'https://github.com/acme/app';
+    const repository = (more: object = {}) => ({ type: 'github_repository', url, ...more });
+    const checkout = { type: 'branch', name: 'release/1.x' };
+    const token = 'ghp_canary';
+    const { status, body } = await create([
+      repository({ authorization_token: token }),
+      repository({ mount_path: '/workspace/lib/', checkout }),
+      { type: 'github_repository', url: 'https://git.example.com/group/sub/lib', mount_path: 'lib2' },
+    ]);
+    expect(status).toBe(200);
+    const [first, ...others] = body.resources;
+    const stamps = { created_at: expect.any(String), updated_at: expect.any(String) };
+    const id = expect.stringMatching(/^sesrsc_/);
+    expect(first).toEqual({ ...repository(), id, mount_path: '/workspace/app', checkout: null, ...stamps });
+    expect(others).toMatchObject([
+      { mount_path: '/workspace/lib', checkout },
+      { mount_path: '/workspace/lib2', checkout: null },
+    ]);
+    const path = `/v1/sessions/${body.id}/resources`;
+    expect((await api.ask('GET', path)).body.data).toEqual(body.resources);
+    expect((await api.ask('GET', `${path}/${first.id}`)).body).toEqual(first);
+    const stored = () => storedOf(body.id);
+    const before = await stored();
+    expect([before.includes(token), before.match(/"sealedToken":"/g)?.length]).toEqual([false, 1]);
+    const next = { authorization_token: 'ghp_next' };
+    const replaced = await api.ask('POST', `${path}/${first.id}`, next);
+    expect(replaced).toMatchObject({ status: 200, body: { ...first, updated_at: expect.any(String) } });
+    expect(JSON.stringify(replaced.body)).not.toMatch(/token|ghp_/i);
+    expect(await stored()).not.toBe(before);
+    expect((await api.ask('POST', `${path}/${others[0].id}`, next)).status).toBe(200);
+    expect((await stored()).match(/"sealedToken":"/g)).toHaveLength(2);
+    for (const [method, where, given, message] of [
+      ['DELETE', `${path}/${first.id}`, undefined, /only a file/],
+      ['POST', path, repository(), /when a session is created/],
+      ['POST', path, mounted(await file(), '/workspace/app/a.csv'), /^mount_path: a folder of it is another resource/],
+      ['POST', `${path}/${first.id}`, { authorization_token: 'a b' }, /^authorization_token: must be printable/],
+    ] as const) {
+      const refused = await api.ask(method, where, given);
+      expect([refused.status, refused.body.error.message]).toEqual([400, expect.stringMatching(message)]);
+    }
+    expect(await api.ask('POST', `${path}/sesrsc_none`, next)).toMatchObject({ status: 404 });
+    expect(await api.ask('POST', `${path}/${first.id}`, next, stranger)).toMatchObject({ status: 404 });
+  });
+
+  it('are no repositories that are unfit, and none where sandboxes reach nothing', async () => {
+    const url = 'https://github.com/acme/app';
+    const good = await file();
+    const repository = (more: object = {}) => ({ type: 'github_repository', url, ...more });
+    const at = (mount_path: string) => repository({ mount_path });
+    const cases: readonly [unknown, RegExp][] = [
+      [[repository(), repository()], /^resources\.1\.mount_path: another repository .* \/workspace\/app$/],
+      [[at('a'), at('a/b')], /^resources\.1\.mount_path: .* lie in each other$/],
+      [[mounted(good, '/workspace/app/x'), repository()], /^resources\.0\.mount_path: a folder of it/],
+      [[mounted(good, '/workspace/app'), repository()], /^resources\.0\.mount_path: another resource/],
+      [[repository({ checkout: { type: 'commit', sha: 'abc' } })], /^resources\.0\.checkout\.sha: must be a whole SHA/],
+      [[repository({ checkout: { type: 'tag', name: 'v1' } })], /^resources\.0\.checkout/],
+      [[repository({ checkout: { type: 'branch', name: '-u' } })], /^resources\.0\.checkout\.name: must be a name/],
+      [[repository({ authorization_token: 'a\nb' })], /^resources\.0\.authorization_token/],
+      [[repository({ token: 'x' })], /^resources\.0\.token/],
+      [Array.from({ length: 21 }, (_, index) => at(`r${index}`)), /^resources\.20: .*at most 20/],
+    ];
+    for (const [resources, message] of cases) {
+      const { status, body } = await create(resources);
+      expect([status, body.error?.message]).toEqual([400, expect.stringMatching(message)]);
+    }
+    const { tokenSealer } = api.world;
+    api.world.tokenSealer = null;
+    const { status, body } = await create([mounted(good), repository()]);
+    api.world.tokenSealer = tokenSealer;
+    expect([status, body.error.message]).toEqual([400, expect.stringMatching(/^resources\.1\.type: .*network\.max/)]);
   });
 
   it('are limited by what their item has room for', async () => {

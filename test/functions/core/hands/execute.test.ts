@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '#contract/entries.ts';
 import { EventId, Instant, Position } from '#contract/ids.ts';
+import type { ExecuteResponse } from '#contract/hands.ts';
 import type { ExecuteInput } from '#contract/run.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
 import { fold } from '#core/session/evolve.ts';
@@ -30,7 +31,7 @@ const LOST: SandboxRecord = { ...common, status: 'lost', task: null };
 const FAILED: SandboxRecord = { ...common, status: 'failed', reason: 'pip found nothing', retryAt: NOW };
 
 /** A call of bash that is open, a sandbox's record, and the generation with which an earlier attempt marked the call. */
-function stage(record: SandboxRecord | null, mark: number | null = null) {
+function stage(record: SandboxRecord | null, mark: number | null = null, answered: Partial<ExecuteResponse> = {}) {
   const bash = { type: 'agent.tool_use', id: BASH, name: 'bash', input: { command: 'ls' }, processed_at: NOW };
   const entries = [...given([CREATED]).when(send('hi')).entries, { event: bash } as Entry];
   const log = memoryLog();
@@ -58,7 +59,10 @@ function stage(record: SandboxRecord | null, mark: number | null = null) {
     sandboxClient: {
       async execute(_place, { call }) {
         sent.push(call);
-        return { status: 'answered', response: { output: 'ran', isError: false, served: 'ran', durationMs: 1 } };
+        return {
+          status: 'answered',
+          response: { output: 'ran', isError: false, served: 'ran', durationMs: 1, ...answered },
+        };
       },
       ...NO_CONTENTS,
       cancel: () => undefined,
@@ -131,6 +135,23 @@ describe('a call of a sandbox’s tool', () => {
     const { run, marked, sent } = stage(STALE, 2);
     expect(await run(undefined)).toBe('ended');
     expect([marked, sent]).toEqual([[], [BASH]]);
+  });
+
+  it('tells its clients which repositories could not be cloned, and goes on', async () => {
+    const url = 'https://github.com/acme/app';
+    const failure = { type: 'repository_not_found_error', url, message: 'it is not there' } as const;
+    const { run, added } = stage(READY, null, { failedClones: [failure], notes: ['(not there)'] });
+    await run(undefined);
+    const retry_status = { type: 'retrying' };
+    expect(JSON.parse(added())).toMatchObject([
+      {
+        event: {
+          type: 'session.error',
+          error: { type: failure.type, repository_url: url, message: failure.message, retry_status },
+        },
+      },
+      { event: { type: 'agent.tool_result', content: [{ text: 'ran\n(not there)' }], is_error: false } },
+    ]);
   });
 
   it('tells in its first result that the sandbox replaces another one', async () => {
