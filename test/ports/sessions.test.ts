@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EnvironmentId, EventId, SessionId, WorkspaceId } from '#contract/ids.ts';
 import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
-import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
+import { createSessionReader, createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
 import { createTable } from '#aws/table.ts';
 import type { SessionListRequest } from '#core/ports/records.ts';
 import { prepare } from '#core/session/change.ts';
@@ -99,6 +99,9 @@ describe('a session', () => {
     const { sessions, session, change, details } = await largeSession(WORKSPACE);
     expect(await written(() => change(send('hi')))).toBeLessThan(16);
     expect(await sessions.find(WORKSPACE, session)).toMatchObject({ status: 'running', details });
+    const reader = createSessionReader(db.client, db.recordsTable);
+    expect(await reader.find(session)).toMatchObject({ workspace: WORKSPACE, details, contents: null });
+    expect(await reader.find(SessionId.parse('sesn_gone'))).toBeNull();
   });
 
   it('shows changed details from the append on that tells them', async () => {

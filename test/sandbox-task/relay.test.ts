@@ -1,15 +1,12 @@
 /** The relay of a running sandbox, with a proxy that this test plays: it takes greetings and answers in plain HTTP. */
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { WayOut } from '#contract/hands.ts';
 import { freePort } from '#test/free-port.ts';
+import { CERTIFICATE, playProxy } from './played-proxy.ts';
 import { callOf, requestsTo, startSandbox } from './running-sandbox.ts';
 
-const CERTIFICATE = '-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n';
 const WAY_OUT: WayOut = { proxy: null, caller: 'sesn_1/main/1', token: 'secret-of-the-relay', variables: {} };
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
@@ -18,42 +15,16 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
+async function proxy(answer: (request: string) => string) {
+  const played = await playProxy(answer);
+  ends.push(played.close);
+  return played;
+}
+
 async function sandbox() {
   const running = await startSandbox('tcp', null, { relayPort: await freePort() });
   ends.push(() => running.close());
   return running;
-}
-
-/** Answers `/ca.pem`, and anything else by `answer`. Counts what it was told. */
-async function proxy(answer: (request: string) => string) {
-  const greetings: string[] = [];
-  const open = new Set<Socket>();
-  const server: Server = createServer((socket) => {
-    open.add(socket);
-    let read = '';
-    socket.on('error', () => undefined);
-    socket.on('data', (chunk: Buffer) => {
-      read += chunk.toString('latin1');
-      if (!read.includes('\r\n\r\n')) return;
-      const [greeting = '', request = ''] = read.split('\n');
-      greetings.push(greeting);
-      const isCertificate = request.startsWith('GET /ca.pem');
-      const body = isCertificate ? CERTIFICATE : answer(request);
-      const whole = `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`;
-      socket.end(body.startsWith('HTTP/') ? body : whole);
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const close = async () => {
-    for (const socket of open) socket.destroy();
-    if (!server.listening) return;
-    server.close();
-    await once(server, 'close');
-  };
-  ends.push(close);
-  return { address: `127.0.0.1:${port}`, greetings, close };
 }
 
 const bash = (command: string, wayOut?: WayOut, call = `call-${Math.random()}`) =>
