@@ -1,12 +1,16 @@
 /** The world of the function that tells the egress proxy what sandboxes may do: it hands out their secrets and records each. */
+import { GitHosts } from '#contract/git-hosts.ts';
 import type { GrantWorld } from '#core/egress/grant.ts';
+import { createRepositoryGrants } from '#core/egress/repositories.ts';
 import { createSubstitutions } from '#core/egress/substitutions.ts';
 import { createDynamoDb } from '#aws/clients.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
-import { setting, type Env } from '#aws/settings.ts';
+import { createContentsReader } from '#aws/session/session-contents.dynamodb.ts';
+import { jsonSetting, setting, type Env } from '#aws/settings.ts';
 import { hmac, sha256 } from '#aws/stamp.ts';
 import { createCredentialRecords } from '#aws/vault/credentials.dynamodb.ts';
+import { tokenOpenerOf } from '#aws/vault/repository-tokens.kms.ts';
 import { createVariableReader } from '#aws/vault/secret-stores.ts';
 import { createVaultRecords } from '#aws/vault/vaults.dynamodb.ts';
 import { auditOf } from '#aws/worlds/audit.ts';
@@ -24,7 +28,13 @@ export function egressWorld(env: Env): GrantWorld {
       hmac,
       nowMs: Date.now,
     }),
-    repositoryGrants: async () => [],
+    repositoryGrants: createRepositoryGrants({
+      contents: createContentsReader(dynamodb, setting(env, 'RECORDS_TABLE')),
+      tokenOpener: tokenOpenerOf(env),
+      gitHosts: jsonSetting(env, 'GIT_HOSTS', GitHosts),
+      audit,
+      nowMs: Date.now,
+    }),
     audit,
     hmac,
     sha256,
