@@ -20,14 +20,11 @@ type Allowed = Extract<Judged, { readonly status: 'allowed' }>;
 /** For one request. */
 export function openedExchange({ granted, reaches }: Allowed, { host, port, use }: To): Exchange {
   const origin = `https://${host.includes(':') ? `[${host}]` : host}${port === 443 ? '' : `:${port}`}`;
-  // The environment's rules and the credential's must both allow the host.
-  const substitutions = reaches === 'host' ? substitutionsFor(granted, host) : [];
-
   async function change(request: RequestParts): Promise<RequestParts | Refusal> {
     const git = gitAccess(granted.repositories, { origin, ...request });
     if (git === null && reaches === 'repositories') return notARepository(host);
-    if (git === null) return substitute(request, substitutions, ({ credential }) => use.usedSecret(credential));
-    return { ...request, headers: authorized(request.headers, git, use) };
+    if (git !== null) return { ...request, headers: authorized(request.headers, git, use) };
+    return substitute(request, substitutionsFor(granted, host), ({ credential }) => use.usedSecret(credential));
   }
 
   return redacting(granted, change);

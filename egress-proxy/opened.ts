@@ -108,7 +108,6 @@ async function handshake(client: Duplex, host: string, secureContext: SecureCont
     secureContext,
     // HTTP/2 would carry many hosts in one connection.
     ALPNProtocols: ['http/1.1'],
-    SNICallback: (name, done) => (isNamed(host, name) ? done(null, secureContext) : done(new Error('another host'))),
   });
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const late = setTimeout(() => resolve(false), HANDSHAKE_MS);

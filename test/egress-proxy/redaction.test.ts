@@ -96,7 +96,7 @@ describe('a secret that a server echoes', () => {
   });
 
   it('of a repository becomes a marker', async () => {
-    const token = 'ghp_0123456789abcdefghij';
+    const token = 'ghp_qwertyuiopasdfghjklz';
     const value = `Basic ${Buffer.from(`x-access-token:${token}`).toString('base64')}`;
     const repository = { resource: ResourceId.parse('sesrsc_1'), origin: `https://${HOST}`, path: '/owner/name' };
     const grant = {
