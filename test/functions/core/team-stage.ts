@@ -72,6 +72,9 @@ export const COORDINATOR: SessionAgent = {
   },
 };
 
+/** More than any session of a test makes. */
+const MANY_CALLS = 5000;
+
 /** One of a thread's executions. */
 export interface Execution extends RunningTurn {
   readonly thread: ThreadId;
@@ -102,6 +105,7 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
 
   async function guarded<Value>(actor: Actor, name: string, effect: () => Promise<Value>): Promise<Value> {
     if (actor.fate === 'dead') throw new Killed();
+    if (names.length > MANY_CALLS) throw new RangeError('an actor decides again and again');
     const fate = dies?.at === names.length ? dies.fate : actor.fate;
     names.push(`${name}${fate === 'lives' ? '' : ` (${fate})`}`);
     if (fate === 'dies before') actor.fate = 'dead';
@@ -113,12 +117,17 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
     return value;
   }
 
-  /** What an actor works with. */
-  function portsFor(actor: Actor): RunPorts {
+  /** What an actor works with; `meanwhile` happens between its first decision and the append. */
+  function portsFor(actor: Actor, meanwhile = async (): Promise<void> => undefined): RunPorts {
+    let wait: (() => Promise<void>) | null = meanwhile;
     const raw: SessionLog = {
       ...readsOf(log, actor),
-      append: (append, ...beside) =>
-        guarded(actor, `append to ${[append, ...beside].length}`, () => store(append, ...beside)),
+      append: async (append, ...beside) => {
+        const first = wait;
+        wait = null;
+        await first?.();
+        return guarded(actor, `append to ${[append, ...beside].length}`, () => store(append, ...beside));
+      },
     };
     const runs: Runs = {
       start: (key, run) => guarded(actor, 'start', async () => start(key, run)),
@@ -224,9 +233,12 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
     live: () => executions.filter(({ at }) => at !== 'over'),
 
     /** `from`: a head that may be out of date. */
-    async send(events: readonly EventInput[], { from, fate = 'lives' }: { from?: Head; fate?: Fate } = {}) {
+    async send(
+      events: readonly EventInput[],
+      { from, fate = 'lives', meanwhile }: { from?: Head; fate?: Fate; meanwhile?: () => Promise<void> } = {},
+    ) {
       const to = { key: KEY, head: from ?? (await head()), cause: 'req_1' };
-      return unlessKilled(send(portsFor({ fate }), to, events));
+      return unlessKilled(send(portsFor({ fate }, meanwhile), to, events));
     },
 
     async change(thread: ThreadId, command: Command, fate: Fate = 'lives') {
