@@ -1,21 +1,23 @@
 /** The records of a session's hands, and the marks of the calls sent to them. */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
-import { HandId, Instant, mainHand, type EventId, type HandKey, type SessionId } from '#contract/ids.ts';
+import { EnvironmentId, HandId, Instant, mainHand, type EventId, type HandKey, type SessionId } from '#contract/ids.ts';
 import { PackageList } from '#contract/packages.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type { HandRecord, SandboxRecord, SandboxRecords } from '#core/ports/sandboxes.ts';
+import { handKey, isMain, MAIN_HAND, OTHER_HANDS, planColumns, planKey } from '#aws/hand-rows.ts';
 import { json, optional, parseRow, textOf } from '#aws/row.ts';
 import { createTable, EXISTS, IS_NEW, type Change, type Columns, type Key, type Row } from '#aws/table.ts';
 
 /** A mark outlives every retry of its call: an execution's last retry comes within a day. */
 const MARK_TTL_SECONDS = 7 * 86_400;
 
+const planned = { packages: optional(json(PackageList)), environment: EnvironmentId.optional() };
 const common = {
+  ...planned,
   generation: z.int().min(1),
   token: z.string().min(1),
   lastUsedAt: Instant,
-  packages: optional(json(PackageList)),
   archive: optional(z.string()),
   replaces: z.boolean().optional(),
   told: z.set(z.string()).optional(),
@@ -27,8 +29,9 @@ const start = {
   watcher: z.string(),
   watchedUntil: Instant,
 };
+const Planned = z.object({ ...planned, status: z.literal('planned'), generation: z.literal(0) });
 const Stored = z.discriminatedUnion('status', [
-  z.object({ status: z.literal('planned'), generation: z.literal(0), packages: json(PackageList) }),
+  Planned,
   z.object({ ...common, ...start, status: z.literal('starting') }),
   z.object({ ...common, status: z.literal('lost'), task: optional(z.string()) }),
   z.object({ ...common, status: z.literal('failed'), reason: z.string(), retryAt: Instant }),
@@ -37,16 +40,9 @@ const Stored = z.discriminatedUnion('status', [
 
 const Mark = z.object({ generation: z.int() });
 
-const MAIN = 'sandbox';
-const OTHERS = `${MAIN}#`;
-
-function keyOf({ session, hand }: HandKey): Key {
-  return { pk: session, sk: hand === mainHand(session).hand ? MAIN : `${OTHERS}${hand}` };
-}
-
 function handIn(row: Row, session: SessionId): HandKey {
   const sk = textOf(row, 'sk');
-  return sk === MAIN ? mainHand(session) : { session, hand: HandId.parse(sk.slice(OTHERS.length)) };
+  return sk === MAIN_HAND ? mainHand(session) : { session, hand: HandId.parse(sk.slice(OTHER_HANDS.length)) };
 }
 
 const sessionKey = (session: SessionId): Key => ({ pk: session, sk: 'session' });
@@ -54,7 +50,7 @@ const markKey = ({ session }: HandKey, call: EventId): Key => ({ pk: session, sk
 
 /** The first row of a session with packages; a session without packages has no row until it needs a sandbox. */
 export function plannedSandbox(session: SessionId, list: PackageList) {
-  return { ...keyOf(mainHand(session)), generation: 0, status: 'planned', packages: JSON.stringify(list) };
+  return { ...handKey(mainHand(session)), generation: 0, status: 'planned', packages: JSON.stringify(list) };
 }
 
 export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): SandboxRecords {
@@ -64,7 +60,7 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
 
   /** Writes when the conditions hold; answers the record that stands afterwards in either case. */
   async function update(hand: HandKey, change: Change): Promise<SandboxRecord | null> {
-    const { row } = await table.update(keyOf(hand), { ...change, returns: 'new' });
+    const { row } = await table.update(handKey(hand), { ...change, returns: 'new' });
     return row === null ? null : recordOf(row);
   }
 
@@ -75,25 +71,30 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
 
   return {
     async find(hand) {
-      const row = await table.get(keyOf(hand));
-      return row === null ? null : recordOf(row);
+      const row = await table.get(handKey(hand));
+      if (row !== null) return recordOf(row);
+      const plan = isMain(hand) ? null : await table.get(planKey(hand));
+      return plan?.['environment'] === undefined
+        ? null
+        : parseRow(Planned, { ...plan, status: 'planned', generation: 0 });
     },
 
     async ofSession(session) {
       const found: HandRecord[] = [];
       const where = 'pk = :pk AND begins_with(sk, :sk)';
-      for await (const row of table.rows({ where, values: { pk: session, sk: MAIN } }))
+      for await (const row of table.rows({ where, values: { pk: session, sk: MAIN_HAND } }))
         found.push({ hand: handIn(row, session), record: recordOf(row) });
       return found;
     },
 
-    async reserve(hand, previous, { at, ...begun }) {
+    async reserve(hand, previous, { at, plan, ...begun }) {
       const isPrevious = '#generation = :previous';
       const isFirst = 'attribute_not_exists(#generation)';
-      const reserving = table.updating(keyOf(hand), {
+      const reserving = table.updating(handKey(hand), {
         when: [previous === 0 ? `${isFirst} OR ${isPrevious}` : isPrevious],
         values: { previous },
         set: {
+          ...(plan && planColumns(plan)),
           ...{ ...begun, generation: previous + 1, status: 'starting', lastUsedAt: at },
           ...{ task: null, address: null, readyAt: null, reason: null, retryAt: null },
         },
@@ -103,7 +104,7 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
         reserving,
         table.checking(sessionKey(hand.session), { when: [EXISTS] }),
       ]);
-      const row = await table.get(keyOf(hand));
+      const row = await table.get(handKey(hand));
       const record = row === null ? null : recordOf(row);
       const isUnchanged = status === 'conflict' && (record?.generation ?? 0) === previous;
       return isUnchanged ? null : present(record, hand);

@@ -3,6 +3,7 @@
  * under a name made of hand and generation, so a second provisioner finds the first one's work. One provisioner
  * watches a start and asks ECS; the others wait for what it writes into the record.
  */
+import type { OwnEnvironment } from '#contract/entries.ts';
 import { handOfCall, type ProvisionInput, type Provisioned } from '#contract/run.ts';
 import type { HandKey, Instant } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
@@ -120,9 +121,16 @@ async function reserve(
     ...{ token: world.newToken(), archive, at },
     ...(attempt ?? { attempt: 1, since: at, notBefore: at }),
     ...{ watcher, watchedUntil: later(at, WATCH_MS) },
+    ...(previous?.status === 'planned' && planOf(previous)),
   });
   if (record === null) throw new Fault('session_gone', `session ${hand.session} was deleted`);
   return record;
+}
+
+function planOf({ environment: id, packages }: Extract<SandboxRecord, { status: 'planned' }>): {
+  plan?: OwnEnvironment;
+} {
+  return id === undefined ? {} : { plan: { id, packages } };
 }
 
 /** Whether nothing goes on with a start. */

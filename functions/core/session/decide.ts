@@ -21,6 +21,7 @@ import {
   mcpTrouble,
   requiresAction,
   resultOf,
+  returnHand,
   threadTerminated,
 } from '#core/session/entries.ts';
 import { decideAnswer } from '#core/session/decide-answer.ts';
@@ -108,9 +109,22 @@ function decideResult(head: Head, command: CommandTo<'result'>, stamp: Stamp): D
   const trouble = command.error === undefined ? [] : [mcpTrouble(stamp, command.error)];
   const isNews = command.programsLive === true && state.programsLive === undefined;
   const left: readonly Entry[] = isNews ? [{ record: { kind: 'programs.left', at: stamp.now() } }] : [];
-  const answered = decided(head, [...trouble, resultOf(call, command, stamp), ...left]);
+  const answered = decided(head, [
+    ...trouble,
+    resultOf(call, command, stamp),
+    ...left,
+    ...leftHand(state, command, stamp),
+  ]);
   // Another attempt of this hand may have suspended the call, and the run may have ended with that.
   return extended(answered, afterWaiting(state, answered.head.state, stamp));
+}
+
+/** The session that passed the hand is gone, so this log alone tells. */
+function leftHand({ hands }: SessionState, { leaves }: CommandTo<'result'>, stamp: Stamp): readonly Entry[] {
+  if (hands?.passed === undefined || leaves === undefined) return [];
+  const { hand, holder } = hands.passed;
+  if (hand.session !== leaves.session || hand.hand !== leaves.hand) return [];
+  return [{ record: { kind: 'hand.left', at: stamp.now(), hand, holder, reason: 'gone' } }];
 }
 
 function decideHarvested(head: Head, { since, programsLive }: CommandTo<'harvested'>, stamp: Stamp): Decision {
@@ -195,6 +209,7 @@ function decideArchive(
   );
   return extended(alone, [
     ...leaveOutcome(state.outcome, 'end_turn', stamp),
+    ...returnHand(state, stamp),
     threadTerminated(state, stamp),
     ...(isChild ? [] : [event({ id: stamp.eventId(), type: 'session.status_terminated', processed_at: stamp.now() })]),
   ]);

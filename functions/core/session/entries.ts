@@ -130,6 +130,7 @@ export function goIdle(
   const now: SessionState = { ...state, status: 'idle', stopReason: reason };
   return [
     ...(isAwaited ? [] : leaveOutcome(state.outcome, reason.type, stamp)),
+    ...(reason.type === 'requires_action' ? [] : returnHand(state, stamp)),
     event({
       id: stamp.eventId(),
       type: 'session.thread_status_idle',
@@ -142,6 +143,13 @@ export function goIdle(
     ...sessionRescheduled(state, now, stamp),
     ...sessionIdle(now, stamp, details),
   ];
+}
+
+/** A child was passed a hand for one stretch of work. */
+export function returnHand({ parent, hands }: SessionState, stamp: Stamp): readonly Entry[] {
+  if (hands?.passed === undefined || parent === undefined) return [];
+  const { hand, holder } = hands.passed;
+  return [{ record: { kind: 'hand.left', at: stamp.now(), hand, holder, reason: 'reported' } }];
 }
 
 export function threadTerminated(state: SessionState, stamp: Stamp): Entry {

@@ -20,7 +20,7 @@ import {
 } from '#core/session/commands.ts';
 import { afterWaiting, event, sessionIdle, sessionRescheduled, sessionRunning } from '#core/session/entries.ts';
 import { NO_USAGE, sinceUsage } from '#core/session/usage.ts';
-import { awaitedCalls, sessionStatus } from '#core/session/waiting.ts';
+import { awaitedCalls, heldHand, isHandOf, sessionStatus } from '#core/session/waiting.ts';
 
 /** Of a report; the whole text is in the child's log. */
 const MAX_REPORT_CHARS = 50_000;
@@ -62,8 +62,9 @@ export function toldBy(
   if (copies.length === 0) return null;
   const usage = sinceUsage(before?.toldUsage ?? NO_USAGE, state.toldUsage ?? NO_USAGE);
   const report = isReported(before, entries, state) ? textOf(entries, state, said) : null;
-  const programsLive = state.programsLive === true;
-  return { thread, name, copies, report, usage: isNone(usage) ? null : usage, programsLive };
+  const at = before ?? state;
+  const programs = { programsLive: at.programsLive === true, hand: heldHand(at) };
+  return { thread, name, copies, report, usage: isNone(usage) ? null : usage, ...programs };
 }
 
 function isNone(usage: Usage): boolean {
@@ -71,6 +72,9 @@ function isNone(usage: Usage): boolean {
 }
 
 function copyOf(entry: Entry, { thread }: SessionState): readonly Entry[] {
+  const record = recordIn(entry);
+  const isOfPassing = record?.kind === 'hand.left' || (record?.kind === 'hand.held' && record.lender !== null);
+  if (isOfPassing) return [entry];
   const told = eventIn(entry);
   switch (told?.type) {
     case 'session.thread_status_running':
@@ -140,8 +144,8 @@ export function decideHear(head: Head, { told }: CommandTo<'hear'>, stamp: Stamp
 }
 
 /** A child that has ended its work harvests no more, so its parent does. */
-function leavesPrograms(state: SessionState, { report, programsLive }: Told): boolean {
-  return report !== null && programsLive && state.programsLive === undefined;
+function leavesPrograms(state: SessionState, { report, programsLive, hand }: Told): boolean {
+  return report !== null && programsLive && state.programsLive === undefined && isHandOf(state, hand);
 }
 
 /** The entries that tell it, without what follows for the primary thread and the session. */

@@ -5,7 +5,7 @@
  */
 import { setImmediate as settled } from 'node:timers/promises';
 import type { SessionAgent, SessionThreadAgent } from '#contract/agents.ts';
-import { eventIn, type Entry, type SessionState } from '#contract/entries.ts';
+import { eventIn, type Entry, type Guides, type SessionState } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import { AgentId, type EventId, type ThreadId } from '#contract/ids.ts';
 import type { AssignedCall, RunState } from '#contract/run.ts';
@@ -86,11 +86,15 @@ export type TeamStage = Awaited<ReturnType<typeof createTeamStage>>;
 
 interface Options {
   readonly agent?: SessionAgent;
+  readonly guides?: Guides;
   /** The death of the actor that makes the call of this number, of all appends and starts. */
   readonly dies?: { readonly at: number; readonly fate: Fate };
 }
 
-export async function createTeamStage(initial: readonly EventInput[], { agent = COORDINATOR, dies }: Options = {}) {
+export async function createTeamStage(
+  initial: readonly EventInput[],
+  { agent = COORDINATOR, guides = {}, dies }: Options = {},
+) {
   const stamp = steadyStamp(1000);
   const log = memoryLog();
   const begun: NewThread[] = [];
@@ -101,7 +105,7 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
   const names: string[] = [];
   let seconds: (() => void)[] = [];
 
-  beginLog(log, stamp, agent, initial);
+  beginLog(log, stamp, agent, { initial, guides });
 
   async function guarded<Value>(actor: Actor, name: string, effect: () => Promise<Value>): Promise<Value> {
     if (actor.fate === 'dead') throw new Killed();
@@ -227,6 +231,8 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
     head,
     state: async (thread: ThreadId = KEY.thread): Promise<SessionState> => (await head(thread)).state,
     children: () => threads().slice(1),
+    /** Of children that have one, in the order in which they began. */
+    ownEnvironments: () => begun.flatMap(({ own }) => own ?? []),
     entries: (thread: ThreadId = KEY.thread): readonly Entry[] => log.entries(keyOf(thread)),
     events: (thread: ThreadId = KEY.thread): readonly SessionEvent[] =>
       log.entries(keyOf(thread)).flatMap((entry) => eventIn(entry) ?? []),
