@@ -1,6 +1,13 @@
 /** Groups of entries that always go together, in the API's order. */
 import type { ToolContent } from '#contract/content.ts';
-import type { ActiveOutcome, Entry, OpenCall, QueuedEntry, SessionState } from '#contract/entries.ts';
+import {
+  eventIn,
+  type ActiveOutcome,
+  type Entry,
+  type OpenCall,
+  type QueuedEntry,
+  type SessionState,
+} from '#contract/entries.ts';
 import type {
   OutcomeResult,
   SessionErrorBody,
@@ -14,6 +21,7 @@ import { ADVISOR_NAME } from '#contract/multiagent.ts';
 import type { ModelUsage } from '#contract/usage.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
+import { decided, extended, type Decided } from '#core/session/commands.ts';
 import { NO_MODEL_USAGE, sessionUsage } from '#core/session/usage.ts';
 import { awaitedCalls, blockedCalls, hasInput, isActive, isAtWork, sessionStatus } from '#core/session/waiting.ts';
 
@@ -274,4 +282,28 @@ export function afterWaiting(before: SessionState, now: SessionState, stamp: Sta
   const isUnblocked =
     !isActive(before) && blockedCalls(before).length > 0 && now.stopReason?.type === 'requires_action';
   return isUnblocked || hasInput(now) ? beginRunning(now, stamp, before) : [];
+}
+
+/**
+ * What follows for the primary thread and the session from all that the decision holds: a report or an answer lets the
+ * thread go on, and otherwise the session may rest, or wait for less. No status is told that does not outlast the append.
+ */
+export function settled(done: Decided, stamp: Stamp): Decided {
+  const own = extended(done, afterWaiting(stateTold(done), done.head.state, stamp));
+  return extended(own, sessionRest(stateTold(own), own.head.state, stamp));
+}
+
+/** The state in which the session's status was told last: an interrupt ends turns at once, also when others begin after it. */
+export function stateTold({ from, entries }: Decided): SessionState {
+  const last = entries.findLastIndex((entry) => {
+    const type = eventIn(entry)?.type;
+    return type === 'session.status_idle' || type === 'session.status_rescheduled';
+  });
+  return decided(from, entries.slice(0, last + 1)).head.state;
+}
+
+function sessionRest(told: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
+  const waitsForLess = awaitedCalls(now).length < awaitedCalls(told).length;
+  const rests = sessionStatus(now) === 'idle' && (sessionStatus(told) !== 'idle' || waitsForLess);
+  return rests ? sessionIdle(now, stamp) : sessionRescheduled(told, now, stamp);
 }
