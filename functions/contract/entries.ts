@@ -6,18 +6,42 @@ import * as z from 'zod';
 import { SessionAgent } from './agents.ts';
 import { OutcomeDefinition, type QueuedMessage, SessionEvent, StopDetails, StopReason } from './events.ts';
 import { BlobKey } from './files.ts';
-import { AgentId, EnvironmentId, EventId, FileId, Instant, OutcomeId, Position, ThreadId, WorkspaceId } from './ids.ts';
+import {
+  AgentId,
+  EnvironmentId,
+  EventId,
+  FileId,
+  HandKey,
+  Instant,
+  OutcomeId,
+  Position,
+  SessionId,
+  ThreadId,
+  WorkspaceId,
+} from './ids.ts';
 import { OfferedTool } from './mcp.ts';
+import { PackageList } from './packages.ts';
 import { SessionStatus } from './sessions.ts';
 import { ModelUsage, Usage } from './usage.ts';
 
-/** What the service tells the model of the session's memory and skills, after the agent's own system prompt. */
+/** An environment that a listed agent brings for sandboxes of its own, with the packages that it had when the session began. */
+export const OwnEnvironment = z.object({ id: EnvironmentId, packages: PackageList.nullable() });
+export type OwnEnvironment = z.infer<typeof OwnEnvironment>;
+
+/** What the threads of a session are given when they begin. */
 const Guides = z.object({
+  /** What the service tells the model of the session's memory and skills, after the agent's own system prompt. */
   guide: z.string().optional(),
   /** The same for threads of listed agents, by the agents' ids; absent where there is nothing to tell. */
   guides: z.record(AgentId, z.string()).optional(),
+  /** By the ids of listed agents; absent where none brings one. */
+  environments: z.record(AgentId, OwnEnvironment).optional(),
 });
 export type Guides = z.infer<typeof Guides>;
+
+/** A thread as the holder of a hand: its sandbox calls go there. */
+const Holder = z.object({ session: SessionId, thread: ThreadId });
+export type Holder = Readonly<z.infer<typeof Holder>>;
 
 /** Facts that replay needs and clients never see. */
 export const LogRecord = z.discriminatedUnion('kind', [
@@ -27,7 +51,7 @@ export const LogRecord = z.discriminatedUnion('kind', [
     workspace: WorkspaceId,
     thread: ThreadId,
     agent: SessionAgent,
-    /** Absent for a child thread: the environment is the session's. */
+    /** Absent for a child thread, unless its agent brings one: the environment is the session's. */
     environment: EnvironmentId.optional(),
     ...Guides.shape,
     /** The thread that began this one; absent in the log of the primary thread. */
@@ -106,6 +130,26 @@ export const LogRecord = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('turn.ending'), at: Instant, reason: StopReason, details: StopDetails }),
   /** It is taken over, or cannot be. */
   z.object({ kind: z.literal('turn.harvested'), at: Instant, programsLive: z.boolean() }),
+  /**
+   * From here on the holder's sandbox calls go to this hand. It is the holder's own, of the environment that its agent brings,
+   * or a lender passed it. The record is in the holder's log, and in those of the primary threads that it concerns.
+   */
+  z.object({
+    kind: z.literal('hand.held'),
+    at: Instant,
+    hand: HandKey,
+    holder: Holder,
+    lender: Holder.nullable(),
+  }),
+  /** The holder's calls go to its own hand again. It is in the same logs. */
+  z.object({
+    kind: z.literal('hand.left'),
+    at: Instant,
+    hand: HandKey,
+    holder: Holder,
+    /** Its work has ended, the lender took it back, or the session of the hand has ended. */
+    reason: z.enum(['reported', 'withdrawn', 'gone']),
+  }),
   /** What the session's sandboxes find has changed; the item beside the session's details holds it (docs/design.md). */
   z.object({ kind: z.literal('contents.changed'), at: Instant }),
   /** The result of a call with which the agent delegates: it is the model's, and clients are told of threads instead. */
@@ -226,6 +270,8 @@ const Team = z.object({
 });
 export type Team = z.infer<typeof Team>;
 
+const PassedHand = z.object({ hand: HandKey, holder: Holder, since: Instant });
+
 /** Of one thread. Small by construction: ids, counts and names; content stays in the entries. */
 export const SessionState = z.object({
   /** Of the thread: the session's follows from it and from `team` (`core/session/waiting.ts`). */
@@ -297,6 +343,10 @@ export const SessionState = z.object({
   ending: z
     .object({ position: Position, reason: StopReason, details: StopDetails, isHarvested: z.boolean() })
     .optional(),
+  /** The hands that the thread holds, where it has not the main hand of its session only. */
+  hands: z.object({ own: HandKey.optional(), passed: PassedHand.optional() }).optional(),
+  /** Of the primary thread: the hands that were passed to other threads of the session, or to other sessions. */
+  lent: z.array(PassedHand).optional(),
   /** Absent while there is none. */
   outcome: ActiveOutcome.optional(),
   /** How many outcomes the session was given, and the bytes of their descriptions; absent before the first. */

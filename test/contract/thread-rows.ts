@@ -42,6 +42,7 @@ async function withChild({ service, client, session }: Given, state: Partial<Ses
 }
 
 const CHILD = { ...THREAD, parent_thread_id: expect.stringMatching(/^sthr_/) };
+const ENDED = { type: 'session_thread', status: 'terminated', archived_at: expect.any(String) };
 const RUNNING = { status: 'running', run: 1, runningSince: '2100-11-21T10:00:00.000Z' } as const;
 
 export const THREAD_ROWS: readonly Row[] = [
@@ -151,6 +152,22 @@ export const THREAD_ROWS: readonly Row[] = [
       'session.thread_status_terminated',
       { status: 'terminated', archived_at: expect.any(String) },
     ],
+  ),
+  row(
+    'GET /v1/sessions/{session_id}/threads, of an archived session with a child thread that had finished',
+    async (given) => {
+      const { threads, session_id, thread } = await withChild(given);
+      const { archived_at } = await given.client.sessions.archive(session_id);
+      const found = await threads.retrieve(thread, { session_id });
+      const [all, ended, idle] = [
+        await threads.list(session_id),
+        await threads.list(session_id, { statuses: ['terminated', 'running'] }),
+        await threads.list(session_id, { statuses: ['idle'] }),
+      ];
+      const again = await threads.archive(thread, { session_id });
+      return [all, ended, idle, [found, again].map((one) => one.archived_at === archived_at && one.status)];
+    },
+    [{ data: [ENDED, ENDED] }, { data: [ENDED, ENDED] }, { data: [], next_page: null }, ['terminated', 'terminated']],
   ),
   row(
     'POST /v1/sessions/{session_id}/threads/{thread_id}/archive, of a running child thread',

@@ -1,5 +1,5 @@
 /** Child threads for tests of their storage, which does not ask how a thread came to its state. */
-import { recordIn, type Entry, type SessionState } from '#contract/entries.ts';
+import { recordIn, type Entry, type OwnEnvironment, type SessionState } from '#contract/entries.ts';
 import { ThreadId, type WorkspaceId } from '#contract/ids.ts';
 import type { SessionThread } from '#contract/sessions.ts';
 import type { LogKey, NewThread } from '#core/ports/session-log.ts';
@@ -15,13 +15,14 @@ interface Given {
   readonly agent?: SessionThread['agent'];
   readonly workspace?: WorkspaceId;
   readonly at?: string;
+  readonly own?: OwnEnvironment;
 }
 
 let threads = 0;
 
 /** The first append of a child of the primary thread. */
 export function newThread({ session, thread: parent_thread_id }: LogKey, given: Given = {}): NewThread {
-  const { entries = [], agent = THREAD_AGENT, at = NOW } = given;
+  const { entries = [], agent = THREAD_AGENT, at = NOW, own } = given;
   threads += 1;
   const id = ThreadId.parse(`${parent_thread_id}c${threads}`);
   const created = recordIn(CREATED);
@@ -34,6 +35,7 @@ export function newThread({ session, thread: parent_thread_id }: LogKey, given: 
   return {
     key: { session, thread: id },
     after: null,
+    ...(own && { own }),
     thread: { id, agent, parent_thread_id, created_at: at },
     entries: all,
     state: { ...fold(null, all).state, ...given.state },

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LOG_START, SessionId, ThreadId, WorkspaceId, primaryThread } from '#contract/ids.ts';
+import { EnvironmentId, LOG_START, SessionId, ThreadId, WorkspaceId, primaryThread } from '#contract/ids.ts';
 import type { SessionState } from '#contract/entries.ts';
 import type { ThreadListRequest } from '#core/ports/records.ts';
 import type { Head, LogKey, NewThread } from '#core/ports/session-log.ts';
@@ -11,7 +11,7 @@ import { runningSince } from '#aws/session/running-sessions.dynamodb.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
 import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
 import { createThreadRecords } from '#aws/session/thread-records.dynamodb.ts';
-import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
+import { createSandboxRecords, plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createTable } from '#aws/table.ts';
 import { CREATED, NOW } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
@@ -91,6 +91,32 @@ describe('a child thread', () => {
     ];
     for (const other of others) expect(await rows.find(WORKSPACE, other)).toBeNull();
     expect(await rows.find(WorkspaceId.parse('wrkspc_other'), idle.key)).toBeNull();
+  });
+
+  it('that has an environment of its own plans its hand, in no more rows, and every generation has it', async () => {
+    const packages = { apt: [], cargo: [], gem: [], go: [], npm: ['left-pad'], pip: [] };
+    const own = { id: EnvironmentId.parse('env_lab'), packages };
+    const { session, records, threads } = await begin({ own }, { own: { ...own, packages: null } }, {});
+    const hands = createSandboxRecords(db.client, db.recordsTable);
+    const [hand, bare, none] = threads.map((one) => ({ session, hand: one.key.thread }));
+    if (hand === undefined || bare === undefined || none === undefined) return expect.fail('three threads');
+    const plan = { status: 'planned', generation: 0, environment: own.id };
+    expect(await hands.find(hand)).toEqual({ ...plan, packages });
+    expect(await hands.find(bare)).toEqual({ ...plan, packages: null });
+    expect(await hands.find(none)).toBeNull();
+    expect(await hands.ofSession(session)).toEqual([]);
+    const start = { token: 't', archive: 'f00', at: NOW, attempt: 1, since: NOW, notBefore: NOW };
+    const watch = { watcher: 'w', watchedUntil: NOW };
+    const reserved = await hands.reserve(hand, 0, { ...start, ...watch, plan: own });
+    expect(reserved).toMatchObject({ generation: 1, environment: own.id, packages });
+    await hands.lost(hand, 1);
+    expect(await hands.reserve(hand, 1, { ...start, ...watch })).toMatchObject({
+      ...{ generation: 2, environment: own.id, packages },
+    });
+    const rows: unknown[] = [];
+    for await (const row of records.rows({ where: 'pk = :pk', values: { pk: session } })) rows.push(row);
+    // The session's, two of each thread, and the hand that was reserved.
+    expect(rows).toHaveLength(1 + 2 * 3 + 1);
   });
 
   it('shows what follows from its log, and what it used when it rests', async () => {

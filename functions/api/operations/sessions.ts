@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Agent, SessionAgent } from '#contract/agents.ts';
+import type { Guides } from '#contract/entries.ts';
 import type { Environment } from '#contract/environments.ts';
 import { SessionId, type AgentId } from '#contract/ids.ts';
 import { bidirectionalPageOf } from '#contract/pages.ts';
@@ -7,9 +8,10 @@ import { SessionsQuery } from '#contract/queries.ts';
 import { Session, SessionCreate, SessionDeleted, SessionUpdate, type AgentReference } from '#contract/sessions.ts';
 import { overrideAgent } from '#core/agents/override.ts';
 import { retiredModel, tooLarge } from '#core/tools/agent-rules.ts';
-import { listingOf } from '#core/agents/listing.ts';
+import { listingOf, type Listing } from '#core/agents/listing.ts';
 import { resolveSkills, snapshotOf } from '#core/agents/resolve.ts';
 import { refusedRosterServer, refusedServer } from '#core/environments/reach.ts';
+import { rosterEnvironments, type RosterEnvironments } from '#core/environments/roster-environments.ts';
 import type { PlannedAttachments } from '#core/files/attach-files.ts';
 import { readRubrics } from '#core/files/read-rubrics.ts';
 import { removeSessionFiles } from '#core/files/remove-session-files.ts';
@@ -49,7 +51,7 @@ const create = operation({
     if (body.budget != null) return NOT_BUDGETABLE;
     const parts = await partsOf(call);
     if (isRefusal(parts)) return parts;
-    const { agent, environment, skills } = parts;
+    const { agent, environment, skills, brought } = parts;
     const session = SessionId.parse(`sesn_${world.newToken()}`);
     note({ session });
     const resources = await newContents(world, { workspace, session }, body.resources ?? []);
@@ -63,7 +65,7 @@ const create = operation({
     if (isRefusal(initial)) return initial;
     const created = createSession(
       { ...body, initial_events: [...initial] },
-      { workspace, session, agent, environment: environment.id, ...given, ...attached },
+      { workspace, session, agent, environment: environment.id, ...withEnvironments(given, brought), ...attached },
       world.stamp,
     );
     if (created.status === 'refused') {
@@ -87,6 +89,13 @@ const create = operation({
   },
 });
 
+/** With their packages: later changes of an environment do not reach the session. */
+function withEnvironments<Given extends { readonly guides: Guides }>(given: Given, brought: RosterEnvironments): Given {
+  if (brought.size === 0) return given;
+  const own = [...brought].map(([agent, { id, config }]) => [agent, { id, packages: packageList(config.packages) }]);
+  return { ...given, guides: { ...given.guides, environments: Object.fromEntries(own) } };
+}
+
 /** Of the session's first events. */
 async function initialFiles(
   { world, body }: Call<unknown, unknown, SessionCreate>,
@@ -96,10 +105,13 @@ async function initialFiles(
   return nameFiles(events) ? planFor(world, to, { list: 'initial_events', events }) : { files: {}, copies: [] };
 }
 
+interface SessionParts extends Omit<OwnAgent, 'named'> {
+  readonly environment: Environment;
+  readonly brought: RosterEnvironments;
+}
+
 /** The agent and the environment that the request names, if a session with its vaults may have them. */
-async function partsOf(
-  call: Call<unknown, unknown, SessionCreate>,
-): Promise<(OwnAgent & { readonly environment: Environment }) | RequestRefusal> {
+async function partsOf(call: Call<unknown, unknown, SessionCreate>): Promise<SessionParts | RequestRefusal> {
   const { world, workspace, body } = call;
   const reference = agentReference(body.agent);
   const [agent, environment] = await Promise.all([
@@ -115,11 +127,13 @@ async function partsOf(
   if (retired !== null) return retired;
   const own = await ownAgent(call, agent);
   if (isRefusal(own)) return own;
+  const brought = await rosterEnvironments(world, workspace, own.named);
+  if (isRefusal(brought)) return brought;
   const unfit =
     refusedServer(own.agent, environment.config.networking) ??
-    refusedRosterServer(own.agent, environment.config.networking) ??
+    refusedRosterServer(own.agent, environment.config.networking, brought) ??
     (await refusedVaults(call, body.vault_ids ?? []));
-  return unfit ?? { ...own, environment };
+  return unfit ?? { agent: own.agent, skills: own.skills, environment, brought };
 }
 
 function agentReference(agent: AgentReference): { readonly id: AgentId; readonly version?: number } {
@@ -131,6 +145,8 @@ interface OwnAgent {
   readonly agent: SessionAgent;
   /** Of all its agents, those that it lists included. */
   readonly skills: readonly SessionSkill[];
+  /** The environments that the listed agents name. */
+  readonly named: Listing['environments'];
 }
 
 /** The session's own snapshot: a later change of the agent, or of what is the latest version of a skill, does not reach it. */
@@ -152,7 +168,7 @@ async function ownAgent(
   if (isRefusal(own)) return own;
   // The versions of skills are longer than `latest`.
   const large = own.multiagent === null ? null : tooLarge(own, 'agent');
-  return large ?? { agent: own, skills: [...skills, ...listed.skills] };
+  return large ?? { agent: own, skills: [...skills, ...listed.skills], named: listing.environments };
 }
 
 const retrieve = operation({

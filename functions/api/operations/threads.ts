@@ -30,14 +30,17 @@ const list = operation({
     const now = world.stamp.now();
     const { statuses = null } = query;
     const primary = viewPrimaryThread(record, now);
+    // With its session every child has ended, whatever its own row says.
+    const isOver = record.status === 'terminated';
+    if (isOver && statuses?.includes(record.status) === false) return { data: [], next_page: null };
     const isFirst = request.beyond === null && (statuses?.includes(primary.status) ?? true);
     const place = { createdAt: primary.created_at, id: primary.id };
     // The children come after the primary thread, whatever their instants.
     const beyond = request.beyond?.id === primary.id ? null : request.beyond;
-    const children = await world.threads.list({ ...request, session, statuses, beyond });
+    const children = await world.threads.list({ ...request, session, statuses: isOver ? null : statuses, beyond });
     const rows = [
       ...(isFirst ? [{ item: primary, place }] : []),
-      ...children.rows.map(({ item, place }) => ({ item: viewThread(item, now), place })),
+      ...children.rows.map(({ item, place }) => ({ item: viewThread(item, record, now), place })),
     ];
     const page = rows.slice(0, request.limit);
     const more = rows.length > page.length ? (page.at(-1)?.place ?? null) : children.more;
@@ -93,12 +96,13 @@ async function findThread(
   { session_id: session, thread_id: thread }: z.infer<typeof Params>,
 ): Promise<SessionThread | null> {
   const key = { session, thread };
-  if (isPrimary(key)) {
-    const record = await sessions.find(workspace, session);
-    return record && viewPrimaryThread(record, stamp.now());
-  }
-  const record = await threads.find(workspace, key);
-  return record && viewThread(record, stamp.now());
+  const [record, child] = await Promise.all([
+    sessions.find(workspace, session),
+    isPrimary(key) ? null : threads.find(workspace, key),
+  ]);
+  if (record === null) return null;
+  if (isPrimary(key)) return viewPrimaryThread(record, stamp.now());
+  return child && viewThread(child, record, stamp.now());
 }
 
 export const threadOperations = [list, retrieve, archive, listEvents];

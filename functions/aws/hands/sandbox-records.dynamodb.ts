@@ -2,7 +2,7 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
 import { SandboxNetwork } from '#contract/egress.ts';
-import { HandId, Instant, mainHand, type EventId, type HandKey, type SessionId } from '#contract/ids.ts';
+import { EnvironmentId, HandId, Instant, mainHand, type EventId, type HandKey, type SessionId } from '#contract/ids.ts';
 import { PackageList } from '#contract/packages.ts';
 import { Fault } from '#core/ports/errors.ts';
 import type {
@@ -13,6 +13,7 @@ import type {
   SandboxRecords,
   StartRecords,
 } from '#core/ports/sandboxes.ts';
+import { handKey, isMain, MAIN_HAND, OTHER_HANDS, planColumns, planKey } from '#aws/hand-rows.ts';
 import { json, optional, parseRow, textOf } from '#aws/row.ts';
 import {
   createTable,
@@ -28,11 +29,12 @@ import {
 /** A mark outlives every retry of its call: an execution's last retry comes within a day. */
 const MARK_TTL_SECONDS = 7 * 86_400;
 
+const planned = { packages: optional(json(PackageList)), environment: EnvironmentId.optional() };
 const common = {
+  ...planned,
   generation: z.int().min(1),
   token: z.string().min(1),
   lastUsedAt: Instant,
-  packages: optional(json(PackageList)),
   archive: optional(z.string()),
   network: optional(json(SandboxNetwork)),
   replaces: z.boolean().optional(),
@@ -46,8 +48,9 @@ const start = {
   watcher: z.string(),
   watchedUntil: Instant,
 };
+const Planned = z.object({ ...planned, status: z.literal('planned'), generation: z.literal(0) });
 const Stored = z.discriminatedUnion('status', [
-  z.object({ status: z.literal('planned'), generation: z.literal(0), packages: json(PackageList) }),
+  Planned,
   z.object({ ...common, ...start, status: z.literal('starting') }),
   z.object({ ...common, status: z.literal('lost'), task: optional(z.string()) }),
   z.object({ ...common, status: z.literal('failed'), reason: z.string(), retryAt: Instant }),
@@ -63,16 +66,9 @@ const Stored = z.discriminatedUnion('status', [
 
 const Mark = z.object({ generation: z.int() });
 
-const MAIN = 'sandbox';
-const OTHERS = `${MAIN}#`;
-
-function keyOf({ session, hand }: HandKey): RowKey {
-  return { pk: session, sk: hand === mainHand(session).hand ? MAIN : `${OTHERS}${hand}` };
-}
-
 function handIn(row: Row, session: SessionId): HandKey {
   const sk = textOf(row, 'sk');
-  return sk === MAIN ? mainHand(session) : { session, hand: HandId.parse(sk.slice(OTHERS.length)) };
+  return sk === MAIN_HAND ? mainHand(session) : { session, hand: HandId.parse(sk.slice(OTHER_HANDS.length)) };
 }
 
 const sessionKey = (session: SessionId): RowKey => ({ pk: session, sk: 'session' });
@@ -80,19 +76,21 @@ const markKey = ({ session }: HandKey, call: EventId): RowKey => ({ pk: session,
 
 /** The first row of a session with packages; a session without packages has no row until it needs a sandbox. */
 export function plannedSandbox(session: SessionId, list: PackageList) {
-  return { ...keyOf(mainHand(session)), generation: 0, status: 'planned', packages: JSON.stringify(list) };
+  return { ...handKey(mainHand(session)), generation: 0, status: 'planned', packages: JSON.stringify(list) };
 }
 
 interface StartTable<Key extends object> {
   readonly keyOf: (key: Key) => RowKey;
   /** A row without which none may be reserved. */
   readonly ownerOf: (key: Key) => RowKey | null;
+  /** The row that says what a task is to be, while it has none of its own. */
+  readonly planOf: (key: Key) => RowKey | null;
 }
 
 const isThisGeneration = '#generation = :generation';
 const isStarting = '#status = :starting';
 
-function createStartRecords<Key extends object>(table: Table, { keyOf, ownerOf }: StartTable<Key>) {
+function createStartRecords<Key extends object>(table: Table, { keyOf, ownerOf, planOf }: StartTable<Key>) {
   /** Writes when the conditions hold; answers the record that stands afterwards in either case. */
   async function update(key: Key, change: Change): Promise<SandboxRecord | null> {
     const { row } = await table.update(keyOf(key), { ...change, returns: 'new' });
@@ -107,10 +105,15 @@ function createStartRecords<Key extends object>(table: Table, { keyOf, ownerOf }
   const records: StartRecords<Key> = {
     async find(key) {
       const row = await table.get(keyOf(key));
-      return row === null ? null : recordOf(row);
+      if (row !== null) return recordOf(row);
+      const planned = planOf(key);
+      const plan = planned && (await table.get(planned));
+      return plan?.['environment'] === undefined
+        ? null
+        : parseRow(Planned, { ...plan, status: 'planned', generation: 0 });
     },
 
-    async reserve(key, previous, { at, network = null, ...begun }) {
+    async reserve(key, previous, { at, network = null, plan, ...begun }) {
       const isPrevious = '#generation = :previous';
       const isFirst = 'attribute_not_exists(#generation)';
       const began = { ...begun, generation: previous + 1, status: 'starting', lastUsedAt: at };
@@ -118,6 +121,7 @@ function createStartRecords<Key extends object>(table: Table, { keyOf, ownerOf }
         when: [previous === 0 ? `${isFirst} OR ${isPrevious}` : isPrevious],
         values: { previous },
         set: {
+          ...(plan && planColumns(plan)),
           ...{ ...began, network: network && JSON.stringify(network) },
           ...{ task: null, address: null, readyAt: null, reason: null, retryAt: null, unreachable: null },
         },
@@ -154,7 +158,11 @@ function createStartRecords<Key extends object>(table: Table, { keyOf, ownerOf }
 
 export function createProxyRecords(dynamodb: DynamoDBClient, name: string): ProxyRecords {
   const keyOf = ({ slot }: ProxySlot): RowKey => ({ pk: 'egress', sk: `proxy#${slot}` });
-  const { update, ...records } = createStartRecords(createTable(dynamodb, name), { keyOf, ownerOf: () => null });
+  const { update, ...records } = createStartRecords(createTable(dynamodb, name), {
+    keyOf,
+    ownerOf: () => null,
+    planOf: () => null,
+  });
   return {
     ...records,
     async unreachable(key, generation) {
@@ -166,8 +174,11 @@ export function createProxyRecords(dynamodb: DynamoDBClient, name: string): Prox
 
 export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): SandboxRecords {
   const table = createTable(dynamodb, name);
-  const ownerOf = ({ session }: HandKey) => sessionKey(session);
-  const { update, ...records } = createStartRecords(table, { keyOf, ownerOf });
+  const { update, ...records } = createStartRecords<HandKey>(table, {
+    keyOf: handKey,
+    ownerOf: ({ session }) => sessionKey(session),
+    planOf: (hand) => (isMain(hand) ? null : planKey(hand)),
+  });
 
   return {
     ...records,
@@ -175,7 +186,7 @@ export function createSandboxRecords(dynamodb: DynamoDBClient, name: string): Sa
     async ofSession(session) {
       const found: HandRecord[] = [];
       const where = 'pk = :pk AND begins_with(sk, :sk)';
-      for await (const row of table.rows({ where, values: { pk: session, sk: MAIN } }))
+      for await (const row of table.rows({ where, values: { pk: session, sk: MAIN_HAND } }))
         found.push({ hand: handIn(row, session), record: recordOf(row) });
       return found;
     },

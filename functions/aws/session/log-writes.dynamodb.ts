@@ -35,6 +35,7 @@ import {
   type Row,
   type Table,
 } from '#aws/table.ts';
+import { planColumns } from '#aws/hand-rows.ts';
 import { bodyOf, json, parseRow } from '#aws/row.ts';
 
 interface Tables {
@@ -87,7 +88,7 @@ export function createLogWriter({ dynamodb, logTable, recordsTable, content }: T
 function newThread(records: Table, part: NewThread, details: Columns | undefined): readonly Write[] {
   return [
     records.putting({ ...newThreadRow(part), ...threadColumns(part) }),
-    records.putting({ ...threadDetailsKey(threadKey(part.key)), ...details }),
+    records.putting({ ...threadDetailsKey(threadKey(part.key)), ...details, ...(part.own && planColumns(part.own)) }),
   ];
 }
 

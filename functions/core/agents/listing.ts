@@ -19,7 +19,18 @@ export interface Listing {
   readonly multiagent: Multiagent | null;
   /** By `pinName`, without the agent itself. */
   readonly listed: ReadonlyMap<string, SessionThreadAgent>;
+  /** Those that name an environment in their metadata. */
+  readonly environments: readonly NamedEnvironment[];
 }
+
+interface NamedEnvironment {
+  readonly agent: AgentId;
+  /** As it was written: metadata are not judged when an agent is saved. */
+  readonly named: string;
+}
+
+/** The key of an agent's metadata: a thread of this agent works in a sandbox of its own, in the environment of that id. */
+const ENVIRONMENT = 'brainstem_environment';
 
 /** `agent` is as it was saved last. */
 export async function listingOf(
@@ -28,7 +39,7 @@ export async function listingOf(
   input: MultiagentInput | null | undefined,
 ): Promise<Listing | RequestRefusal> {
   const draft = mergeMultiagent(agent.multiagent, input);
-  if (draft === null) return { multiagent: null, listed: new Map() };
+  if (draft === null) return { multiagent: null, listed: new Map(), environments: [] };
   const entries = listsOf(draft).flatMap((list) => list.entries);
   const found = new Map<DraftEntry, Agent | null>();
   await Promise.all(
@@ -41,7 +52,14 @@ export async function listingOf(
   const multiagent = pinListed(draft, agent, found);
   if (isRefusal(multiagent)) return multiagent;
   const known = [...found.values()].flatMap((one) => (one === null || one === agent ? [] : [one]));
-  return { multiagent, listed: new Map(known.map((one) => [pinName(one), threadAgentOf(one, one.skills)])) };
+  const environments = known.flatMap(({ id, metadata: { [ENVIRONMENT]: named } }) =>
+    named === undefined ? [] : [{ agent: id, named }],
+  );
+  return {
+    multiagent,
+    environments,
+    listed: new Map(known.map((one) => [pinName(one), threadAgentOf(one, one.skills)])),
+  };
 }
 
 interface Reference {

@@ -19,7 +19,7 @@ export function refusedUpdate(agent: Agent, update: AgentUpdate): RequestRefusal
     : refuse('conflict_error', `version: the agent is at version ${agent.version}`);
 }
 
-interface Given extends Listing {
+interface Given extends Omit<Listing, 'environments'> {
   readonly now: Instant;
 }
 

@@ -1,6 +1,7 @@
 /** Whether the MCP servers of a session's agents lie within its environment's networking. */
-import type { SessionAgent } from '#contract/agents.ts';
-import type { Networking } from '#contract/environments.ts';
+import type { SessionAgent, SessionThreadAgent } from '#contract/agents.ts';
+import type { Environment, Networking } from '#contract/environments.ts';
+import type { AgentId } from '#contract/ids.ts';
 import { rosterOf } from '#core/tools/roster.ts';
 import { covers } from '#core/outbound/destination.ts';
 import { refuse, type RequestRefusal } from '#core/ports/errors.ts';
@@ -15,15 +16,17 @@ export function refusedServer(
   return index < 0 ? null : refuse('invalid_request_error', `agent.mcp_servers.${index}.url: ${RULE}`);
 }
 
-/** Servers of the agents that the session's agent may give work to. */
+/** Servers of the agents that the session's agent may give work to. `own` has the environments that they bring. */
 export function refusedRosterServer(
   agent: Pick<SessionAgent, 'multiagent'>,
   networking: Networking,
+  own: ReadonlyMap<AgentId, Environment> = new Map(),
 ): RequestRefusal | null {
-  const refused = rosterOf(agent).agents.find((listed) => outside(listed.agent.mcp_servers, networking) >= 0);
+  const outsideOf = ({ id, mcp_servers: servers }: SessionThreadAgent) =>
+    outside(servers, own.get(id)?.config.networking ?? networking);
+  const refused = rosterOf(agent).agents.find((listed) => outsideOf(listed.agent) >= 0);
   if (refused === undefined) return null;
-  const { id, mcp_servers: servers } = refused.agent;
-  const field = `mcp_servers.${outside(servers, networking)}.url of ${id}`;
+  const field = `mcp_servers.${outsideOf(refused.agent)}.url of ${refused.agent.id}`;
   return refuse('invalid_request_error', `agent.multiagent: ${field}: ${RULE}`);
 }
 

@@ -4,7 +4,7 @@
  */
 import { MAX_OUTPUT_CHARS, SandboxTool, type ExecuteRequest } from '#contract/hands.ts';
 import { recordIn, type SessionState } from '#contract/entries.ts';
-import { FIRST_POSITION, primaryThread, type EventId } from '#contract/ids.ts';
+import { FIRST_POSITION, primaryThread, type EventId, type HandKey } from '#contract/ids.ts';
 import type { RepositoryFailure } from '#contract/repositories.ts';
 import { handOfCall, type ExecuteInput } from '#contract/run.ts';
 import { takeChanges, type TakenChanges } from '#core/hands/changes.ts';
@@ -32,7 +32,7 @@ interface CallToSend {
   /** As the call found them: they say what the sandbox must hold. */
   readonly states: States;
 }
-/** `session` is the primary thread's. */
+/** `session` is that of the primary thread of the hand's session. */
 type States = Pick<Recipient, 'state' | 'session'>;
 interface Result {
   readonly text: string;
@@ -44,6 +44,8 @@ interface Result {
   readonly changes?: Pick<TakenChanges, 'keep' | 'leave'> | undefined;
   readonly programsLive?: true | undefined;
   readonly failedClones?: readonly RepositoryFailure[] | undefined;
+  /** A hand that another session passed and that is gone: the thread leaves it. */
+  readonly leaves?: HandKey;
 }
 
 const DEFAULT_TIMEOUT_MS = 120_000;
@@ -66,6 +68,12 @@ const LOST = {
   text: 'The sandbox stopped before this call had a result. The command may or may not have run, and files in the sandbox are gone. The next call gets a new sandbox.',
   isError: true,
   served: 'lost',
+} as const;
+
+const GONE = {
+  text: 'The sandbox that another session passed to this one is not available any more, so this call was not made. The next call goes to the sandbox that this session has itself, where files of the other one are not.',
+  isError: true,
+  served: 'refused',
 } as const;
 
 /** Goes before the first result of each thread in a sandbox that replaces another one. */
@@ -96,16 +104,21 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
   const began = Date.parse(world.stamp.now());
   const [asked, states, record] = await Promise.all([
     requestOf(world, key, input),
-    statesOf(world, key),
+    statesOf(world, key, hand),
     world.sandboxes.find(hand),
   ]);
   if (states === null) return 'ended';
-  const request = inOrder(asked, states.state);
+  const { state, session } = states;
+  const request = inOrder(asked, state);
   // An interrupt closed it before it began.
   if (request === null) return 'ended';
-  const sent = await sendTo(world, input, record);
-  if (sent === null) return 'sandbox not ready';
-  const result = await resultOf(world, input, { request, sent, states });
+  const isHeld = isPassedTo(session, key, hand);
+  const sent = isHeld ? await sendTo(world, input, record) : null;
+  if (isHeld && sent === null) return 'sandbox not ready';
+  const result =
+    session === null || sent === null
+      ? { ...GONE, leaves: hand }
+      : await resultOf(world, input, { request, sent, states: { state, session } });
   // The call runs on, and the next attempt joins it.
   if (result === WAY_OUT_AWAITED) return 'way out not ready';
   const isTold = await appendResult(world, key, input.call.id, result);
@@ -146,14 +159,25 @@ async function sendTo(
   return sentTo === null ? null : { record, sentTo, again: true };
 }
 
-/** Null when there is no such log. Only a thread beside the primary one costs a second read. */
-async function statesOf({ log }: ExecuteWorld, key: LogKey): Promise<States | null> {
-  const thread = primaryThread(key.session);
-  const [own, primary] = await Promise.all([
-    log.head(key),
-    key.thread === thread ? null : log.head({ session: key.session, thread }),
-  ]);
-  return own === null ? null : { state: own.state, session: (primary ?? own).state };
+interface FoundStates extends Pick<States, 'state'> {
+  /** Null when the hand's session was deleted. */
+  readonly session: SessionState | null;
+}
+
+/** Null when there is no such log. Only a thread that is not the primary one of the hand's session costs a second read. */
+async function statesOf({ log }: ExecuteWorld, key: LogKey, { session }: HandKey): Promise<FoundStates | null> {
+  const primary: LogKey = { session, thread: primaryThread(session) };
+  const isOwn = key.thread === primary.thread;
+  const [own, owner] = await Promise.all([log.head(key), isOwn ? null : log.head(primary)]);
+  if (own === null) return null;
+  return { state: own.state, session: owner?.state ?? (session === key.session ? own.state : null) };
+}
+
+/** Whether the hand is of the thread's session, or of another one that passes it to that session. */
+function isPassedTo(owner: SessionState | null, { session }: LogKey, hand: HandKey): boolean {
+  if (hand.session === session) return true;
+  const lent = owner === null || owner.status === 'terminated' ? [] : (owner.lent ?? []);
+  return lent.some((one) => one.hand.hand === hand.hand && one.holder.session === session);
 }
 
 async function requestOf(world: ExecuteWorld, key: LogKey, input: ExecuteInput): Promise<ExecuteRequest> {
@@ -208,12 +232,18 @@ async function resultOf(
   const { isError, served, changes, programsLive, failedClones } = response;
   const result = { text: output, isError, served, changes, programsLive, failedClones };
   if (!record.replaces || record.told?.has(key.thread)) return result;
-  const text = (await isOlderThan(world, key, record)) ? `${REPLACED}${output}` : output;
+  const text = (await isOlderThan(world, recipient, record)) ? `${REPLACED}${output}` : output;
   return { ...result, text, tellsLoss: record.generation };
 }
 
-/** A thread that began in this sandbox has lost nothing. */
-async function isOlderThan({ log }: ExecuteWorld, key: LogKey, { readyAt }: Recipient['sandbox']): Promise<boolean> {
+/** A thread that began in this sandbox, or was passed the hand since, has lost nothing. */
+async function isOlderThan(
+  { log }: ExecuteWorld,
+  { key, state }: Recipient,
+  { readyAt }: Recipient['sandbox'],
+): Promise<boolean> {
+  const { passed } = state.hands ?? {};
+  if (passed !== undefined) return passed.since < readyAt;
   if (key.thread === primaryThread(key.session)) return true;
   const first = recordIn(await log.entryAt(key, FIRST_POSITION));
   return first === null || first.at < readyAt;
@@ -322,7 +352,8 @@ async function withContents(
 ): Promise<NextRequest> {
   const isLast = givings === MOST_GIVINGS;
   const without = naming(request, { session: null, thread: null });
-  const latest = { ...recipient, ...(await statesOf(world, recipient.key)) };
+  const { state, session } = (await statesOf(world, recipient.key, recipient.hand)) ?? recipient;
+  const latest = { ...recipient, state, session: session ?? recipient.session };
   // It asks for none, and the sandbox lacks what it was started for all the same.
   const asksForNone = request.contents === undefined && request.thread?.contents === undefined;
   const given = asksForNone ? TAKES_NOTHING : await giveContents(world, latest);
@@ -376,6 +407,7 @@ async function appendResult(world: ExecuteWorld, key: LogKey, call: EventId, res
     isError: result.isError,
     programsLive: result.programsLive,
     failedClones: result.failedClones,
+    leaves: result.leaves,
   });
   return changed.status === 'changed';
 }

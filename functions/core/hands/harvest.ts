@@ -9,6 +9,7 @@ import { storeChanges } from '#core/hands/changes.ts';
 import type { ContentsWorld, Recipient } from '#core/hands/content-source.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { change } from '#core/session/change.ts';
+import { heldHand } from '#core/session/waiting.ts';
 
 type HarvestWorld = ContentsWorld & Pick<Ports, 'sandboxes' | 'stamp'>;
 
@@ -34,8 +35,9 @@ export async function harvestIdle(world: HarvestWorld, { hand, harvest: generati
 /** The next turn ends then. A sandbox that is gone, or does not answer, has nothing to hand out. */
 export async function harvestTurn(world: HarvestWorld, { session, thread, since }: TurnHarvestInput): Promise<void> {
   const key = { session, thread };
-  const hand = mainHand(session);
-  const [head, sandbox] = await Promise.all([world.log.head(key), world.sandboxes.find(hand)]);
+  const head = await world.log.head(key);
+  const hand = (head && heldHand(head.state)) ?? mainHand(session);
+  const sandbox = await world.sandboxes.find(hand);
   if (head?.state.ending?.position !== since || head.state.ending.isHarvested) return;
   const isThere = sandbox?.status === 'ready';
   const programsLive =

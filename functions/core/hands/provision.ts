@@ -95,7 +95,7 @@ async function networkOf(
   const session = wayOut && (await wayOut.sessionReader.find(hand.session));
   if (wayOut === null || session === null) return null;
   const { workspace, details, contents } = session;
-  const environment = await wayOut.environments.find(workspace, details.environment_id);
+  const environment = await wayOut.environments.find(workspace, previous?.environment ?? details.environment_id);
   const earlier = previous === null || previous.status === 'planned' ? null : (previous.network?.reach ?? null);
   const rules = { max: wayOut.max, sources: world.sources };
   const reach =

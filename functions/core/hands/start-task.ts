@@ -4,6 +4,7 @@
  * One provisioner watches a start and asks ECS; the others wait for what it writes into the record.
  */
 import type { SandboxNetwork } from '#contract/egress.ts';
+import type { OwnEnvironment } from '#contract/entries.ts';
 import type { Instant } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
 import {
@@ -147,9 +148,16 @@ async function reserve<Key>(
     ...{ token: world.newToken(), archive, network, at },
     ...(attempt ?? { attempt: 1, since: at, notBefore: at }),
     ...{ watcher, watchedUntil: later(at, WATCH_MS) },
+    ...(previous?.status === 'planned' && planOf(previous)),
   });
   if (record === null) throw new Fault('session_gone', `${JSON.stringify(world.named(key))} was deleted`);
   return record;
+}
+
+function planOf({ environment: id, packages }: Extract<SandboxRecord, { status: 'planned' }>): {
+  plan?: OwnEnvironment;
+} {
+  return id === undefined ? {} : { plan: { id, packages } };
 }
 
 /** Whether nothing goes on with a start. */

@@ -14,6 +14,7 @@ import type { ModelAnswer } from '#core/ports/model.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { createPreview } from '#core/previews/preview.ts';
 import { MAX_FAILURES, type Command, type CommandTo, type Verdicts } from '#core/session/commands.ts';
+import { heldHand } from '#core/session/waiting.ts';
 import { toolRules, type ToolRules } from '#core/tools/tool-definitions.ts';
 import type { McpVerdict, WantedCall } from '#contract/mcp-proxy.ts';
 import { Fault } from '#core/ports/errors.ts';
@@ -42,7 +43,9 @@ function answering(world: TurnWorld, key: LogKey, before: Slice): Purpose {
       onToolStart: (name) => {
         // Provisioning begins early; the run's own Provision step repeats it and reports what fails.
         if (SANDBOX_TOOLS.some((tool) => tool === name))
-          warming ??= world.warming.warm(key, mainHand(key.session)).catch(() => undefined);
+          warming ??= world.warming
+            .warm(key, heldHand(before.head.state) ?? mainHand(key.session))
+            .catch(() => undefined);
       },
     },
     build: ({ entries }) => buildRequest(entries),

@@ -53,7 +53,7 @@ function askingOf(entries: readonly Entry[], said: readonly Said[], leftOut: Rea
   const parts = [agent.system?.toWellFormed(), folders, folders && guidesOf(entries).guide];
   // The provider refuses a block without text, spaces aside.
   const system = parts.filter((part) => !isBlank(part)).join('\n\n');
-  const tools = [...toolDefinitions(agent, offeredTools(entries)), ...serverTools(agent)];
+  const tools = [...toolDefinitions(agent, offeredTools(entries), teamOf(entries)), ...serverTools(agent)];
   const request = {
     model: agent.model.id,
     ...modelFields(agent.model),
@@ -66,6 +66,10 @@ function askingOf(entries: readonly Entry[], said: readonly Said[], leftOut: Rea
   return { request, said, earlierTool: (name: string) => earlierTool(entries, name) };
 }
 
+function teamOf(entries: readonly Entry[]) {
+  return { ownSandboxes: guidesOf(entries).environments !== undefined };
+}
+
 /** The definition that a tool had when it was offered last. */
 function earlierTool(entries: readonly Entry[], name: string): ToolDefinition | null {
   for (let end = entries.length; end > 0; end -= 1) {
@@ -74,7 +78,9 @@ function earlierTool(entries: readonly Entry[], name: string): ToolDefinition | 
     // Before this entry the slice had other tools, or none that are known.
     const until = entries.slice(0, end);
     if (!until.some((one) => agentIn(one) !== null)) return null;
-    const found = toolDefinitions(agentOf(until), offeredTools(until)).find((tool) => tool.name === name);
+    const found = toolDefinitions(agentOf(until), offeredTools(until), teamOf(until)).find(
+      (tool) => tool.name === name,
+    );
     if (found !== undefined) return found;
   }
   return null;

@@ -1,9 +1,10 @@
 /** What an answer's calls of delegation tools come to, as far as it is found out before the answer is decided. */
-import type { SessionAgent } from '#contract/agents.ts';
+import type { SessionAgent, SessionThreadAgent } from '#contract/agents.ts';
 import { wholeTextOf } from '#contract/content.ts';
-import { eventIn, type Entry, type SessionState } from '#contract/entries.ts';
-import { ThreadId } from '#contract/ids.ts';
+import { eventIn, type Entry, type Holder, type OwnEnvironment } from '#contract/entries.ts';
+import { mainHand, ThreadId, type HandKey } from '#contract/ids.ts';
 import { ADVISOR_NAME } from '#contract/multiagent.ts';
+import { isSelf } from '#core/agents/multiagent.ts';
 import { overrideModel } from '#core/agents/resolve.ts';
 import type { Slice } from '#core/harness/history.ts';
 import { agentOf, guidesOf } from '#core/model/slice.ts';
@@ -11,7 +12,8 @@ import type { ModelAnswer } from '#core/ports/model.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { LogKey, ThreadDetails } from '#core/ports/session-log.ts';
 import { explain } from '#core/requests/explain.ts';
-import type { Delegation, Delegations } from '#core/session/commands.ts';
+import type { Delegation, Delegations, Loan } from '#core/session/commands.ts';
+import { heldHand } from '#core/session/waiting.ts';
 import { callsIn, isComplete } from '#core/session/decide-answer.ts';
 import { LISTED_THREADS } from '#core/session/delegate.ts';
 import { DELEGATION_INPUTS, type DelegationTool } from '#core/tools/delegation-tools.ts';
@@ -53,11 +55,12 @@ interface DelegatingCall {
 async function delegationOf(
   world: DelegationPorts,
   key: LogKey,
-  { entries, head }: Slice,
+  slice: Slice,
   { tool, input, thread: begun }: DelegatingCall,
 ): Promise<Delegation> {
+  const { entries, head } = slice;
   const agent = agentOf(entries);
-  const begin = (name: string, of: Pick<Begin, 'agent' | 'shown' | 'text'>): Delegation => ({
+  const begin = (name: string, of: Pick<Begin, 'agent' | 'shown' | 'text' | 'own' | 'loan'>): Delegation => ({
     do: 'begin',
     thread: begun,
     name,
@@ -66,17 +69,27 @@ async function delegationOf(
   });
   switch (tool) {
     case 'list_agents':
-      return listed(world, key, { agent, state: head.state });
+      return listed(world, key, { agent, slice });
     case 'send_to_agent': {
       const parsed = DELEGATION_INPUTS.send_to_agent.safeParse(input);
       if (!parsed.success) return wrong(explain(parsed.error, 'input'));
-      const { agent: name, thread_id: thread, message: text } = parsed.data;
+      const { agent: name, thread_id: thread, message: text, sandbox } = parsed.data;
       if ((name === undefined) === (thread === undefined)) return wrong('name either `agent` or `thread_id`');
-      if (thread !== undefined) return { do: 'follow up', thread, text };
+      const lender = await lenderOf(world, key, head, sandbox);
+      if (lender === null) return wrong(`sandbox: there is no thread ${sandbox} in this session`);
+      if (thread !== undefined) {
+        const loan = await followUpLoan(world, { session: key.session, thread }, lender);
+        return { do: 'follow up', thread, text, ...(loan && { loan }) };
+      }
       const member = rosterOf(agent).agents.find((one) => one.name === name);
       if (member === undefined) return wrong(`agent: there is no agent named ${JSON.stringify(name)}: see list_agents`);
       const named = { ...member.agent, name: member.name };
-      return begin(member.name, { agent: { ...named, multiagent: null }, shown: named, text });
+      const environment = environmentFor(entries, agent, member.agent);
+      const holder = { session: key.session, thread: begun };
+      const own = environment && { hand: { session: key.session, hand: begun }, holder, environment };
+      const loan = loanTo(holder, own?.hand ?? null, lender);
+      const hands = { ...(own && { own }), ...(loan && { loan }) };
+      return begin(member.name, { agent: { ...named, multiagent: null }, shown: named, text, ...hands });
     }
     case 'start_new_agent': {
       const parsed = DELEGATION_INPUTS.start_new_agent.safeParse(input);
@@ -86,7 +99,10 @@ async function delegationOf(
       const { multiagent: _multiagent, ...own } = agent;
       const defined = { ...own, name, description: null, system };
       const { id: _id, version: _version, ...shown } = defined;
-      return begin(name, { agent: { ...defined, multiagent: null }, shown: { ...shown, type: 'inline' }, text });
+      const shared = await lenderOf(world, key, head, undefined);
+      const loan = loanTo({ session: key.session, thread: begun }, null, shared);
+      const inline = { ...shown, type: 'inline' as const };
+      return begin(name, { agent: { ...defined, multiagent: null }, shown: inline, text, ...(loan && { loan }) });
     }
     case 'wait_for_report':
       return { do: 'wait' };
@@ -120,6 +136,52 @@ function guideFor(entries: readonly Entry[], own: SessionAgent, { id, version }:
   return (id === own.id && version === own.version ? guide : guides?.[id]) ?? null;
 }
 
+/** A copy of the session's agent works in the sandbox of the thread that gives it work. */
+function environmentFor(
+  entries: readonly Entry[],
+  own: SessionAgent,
+  listed: SessionThreadAgent,
+): OwnEnvironment | undefined {
+  return isSelf(listed, own) ? undefined : guidesOf(entries).environments?.[listed.id];
+}
+
+interface Lender {
+  readonly holder: Holder;
+  readonly hand: HandKey;
+  /** Asked for, also for a thread that has a hand of its own. */
+  readonly isNamed: boolean;
+}
+
+/** The thread in whose sandbox the work is to be done: the one that gives the work, or the one that it names. Null: no such thread. */
+async function lenderOf(
+  { log }: Pick<Ports, 'log'>,
+  { session, thread }: LogKey,
+  { state }: Slice['head'],
+  sandbox: 'mine' | ThreadId | undefined,
+): Promise<Lender | null> {
+  const own = { holder: { session, thread }, hand: heldHand(state) ?? mainHand(session) };
+  if (sandbox === undefined || sandbox === 'mine') return { ...own, isNamed: sandbox === 'mine' };
+  const named = await log.head({ session, thread: sandbox });
+  if (named === null || named.state.parent === undefined) return null;
+  const hand = named.state.hands?.own ?? mainHand(session);
+  return { holder: { session, thread: sandbox }, hand, isNamed: true };
+}
+
+/** Null when the thread works there anyway: in its own hand, or in the main one of its session. */
+function loanTo(holder: Holder, own: HandKey | null, lender: Lender | null): Loan | null {
+  if (lender === null || (own !== null && !lender.isNamed)) return null;
+  const { session, hand } = own ?? mainHand(holder.session);
+  if (lender.hand.session === session && lender.hand.hand === hand) return null;
+  return { hand: lender.hand, holder, lender: lender.holder };
+}
+
+/** A thread is read only when there is a hand to pass. */
+async function followUpLoan(world: Pick<Ports, 'log'>, key: LogKey, lender: Lender): Promise<Loan | null> {
+  if (loanTo(key, null, lender) === null && !lender.isNamed) return null;
+  const head = await world.log.head(key);
+  return head === null ? null : loanTo(key, head.state.hands?.own ?? null, lender);
+}
+
 type Begin = Extract<Delegation, { do: 'begin' }>;
 
 /** A random id: the same thread is not begun twice, because its log begins only once. */
@@ -148,11 +210,11 @@ function advisorOf(agent: SessionAgent, model: string): SessionAgent {
 async function listed(
   { threads }: Pick<Ports, 'threads'>,
   { session }: LogKey,
-  { agent, state: { workspace } }: { readonly agent: SessionAgent; readonly state: SessionState },
+  { agent, slice: { entries, head } }: { readonly agent: SessionAgent; readonly slice: Slice },
 ): Promise<Delegation> {
   const { agents, inlineAgents } = rosterOf(agent);
   const { rows } = await threads.list({
-    workspace,
+    workspace: head.state.workspace,
     session,
     statuses: null,
     order: 'desc',
@@ -165,9 +227,11 @@ async function listed(
   });
   const lines = [
     'Agents that you can begin:',
-    ...agents.map(
-      ({ name, description }) => `- ${JSON.stringify(name)}${description === null ? '' : `: ${description}`}`,
-    ),
+    ...agents.map(({ name, description, agent: listed }) => {
+      const isApart = environmentFor(entries, agent, listed) !== undefined;
+      const where = isApart ? ' (has a sandbox of its own)' : '';
+      return `- ${JSON.stringify(name)}${where}${description === null ? '' : `: ${description}`}`;
+    }),
     ...(inlineAgents ? ['- any other, which you define with start_new_agent'] : []),
   ];
   const known = rows.map(({ item: { details, status } }) => ({

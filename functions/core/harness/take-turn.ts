@@ -2,7 +2,7 @@
  * One Turn of a run: wake, decide the next step, and make at most one model request. It may stop between any two lines:
  * the next attempt continues from what is in the log.
  */
-import { recordIn, type OpenCall } from '#contract/entries.ts';
+import { recordIn, type OpenCall, type SessionState } from '#contract/entries.ts';
 import { SANDBOX_UNAVAILABLE, type HandOutcome, type Hands, type Next, type RunState } from '#contract/run.ts';
 import { Fault } from '#core/ports/errors.ts';
 import { runName, type LogKey } from '#core/ports/session-log.ts';
@@ -16,7 +16,7 @@ import { refreshTools } from '#core/harness/refresh-tools.ts';
 import { next, type Step } from '#core/harness/next.ts';
 import { change, prepare } from '#core/session/change.ts';
 import type { Command } from '#core/session/commands.ts';
-import { handOf } from '#core/session/waiting.ts';
+import { handOf, heldHand } from '#core/session/waiting.ts';
 
 /** What ends a Turn: `next` for the state machine, `run` for the execution after a `long` one. */
 interface Ended {
@@ -74,7 +74,10 @@ async function go(world: TurnWorld, key: LogKey, from: Slice, signal: AbortSigna
       case 'rest':
         return rest(run);
       case 'use hands':
-        return { run, next: { do: 'tools', calls: handCalls(world.hands, step.calls), waitSeconds: 0 } };
+        return {
+          run,
+          next: { do: 'tools', calls: handCalls(world.hands, slice.head.state, step.calls), waitSeconds: 0 },
+        };
       case 'harvest':
         return { run, next: { ...step, calls: [], waitSeconds: 0 } };
       case 'continue':
@@ -122,7 +125,10 @@ async function afterRequest(
     case 'rest':
       return rest(state.run);
     case 'use hands':
-      return { run: state.run, next: { do: 'tools', calls: handCalls(world.hands, step.calls), waitSeconds: 0 } };
+      return {
+        run: state.run,
+        next: { do: 'tools', calls: handCalls(world.hands, state, step.calls), waitSeconds: 0 },
+      };
     case 'harvest':
       return { run: state.run, next: { ...step, calls: [], waitSeconds: 0 } };
     case 'continue':
@@ -200,9 +206,11 @@ function isUnfinished(call: OpenCall, { id, sincePosition }: HandOutcome): boole
   return call.id === id && call.waitsFor === 'hand' && call.sincePosition === sincePosition;
 }
 
-function handCalls(hands: Hands, calls: readonly OpenCall[]): Next['calls'] {
+function handCalls(hands: Hands, state: SessionState, calls: readonly OpenCall[]): Next['calls'] {
+  const hand = heldHand(state);
   return calls.map((call) => ({
     ...hands[handOf(call)],
+    ...(hand !== null && handOf(call) === 'sandbox' && { hand }),
     id: call.id,
     position: call.position,
     sincePosition: call.sincePosition,

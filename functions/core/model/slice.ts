@@ -48,8 +48,8 @@ export function guidesOf(entries: readonly Entry[]): Guides {
 function guidesIn(entry: Entry): Guides | null {
   const record = recordIn(entry);
   if (record?.kind !== 'session.created' && record?.kind !== 'context.compacted') return null;
-  const { guide, guides } = record;
-  return { ...(guide === undefined ? {} : { guide }), ...(guides === undefined ? {} : { guides }) };
+  const { guide, guides, environments } = record;
+  return { ...(guide && { guide }), ...(guides && { guides }), ...(environments && { environments }) };
 }
 
 /** Whether the entry ends a turn of the thread whose slice this is: the primary thread's log tells of its children, too. */

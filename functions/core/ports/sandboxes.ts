@@ -10,7 +10,8 @@ import type {
   Manifest,
 } from '#contract/hands.ts';
 import type { SandboxNetwork } from '#contract/egress.ts';
-import type { EventId, HandKey, Instant, SessionId, ThreadId } from '#contract/ids.ts';
+import type { OwnEnvironment } from '#contract/entries.ts';
+import type { EnvironmentId, EventId, HandKey, Instant, SessionId, ThreadId } from '#contract/ids.ts';
 import type { PackageFailure, PackageList, PackageOrder } from '#contract/packages.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 
@@ -35,18 +36,25 @@ export interface Releasing {
 }
 
 /**
- * The record of a hand. `generation` counts the sandboxes of the hand from 1; a lost one is never used again. `token` is what callers present; the task holds only its hash. `packages` is the session's for good: it was
+ * The record of a hand. `environment` is absent for that of its session. `generation` counts the sandboxes of the hand from 1; a lost one is never used again. `token` is what callers present; the task holds only its hash. `packages` is the session's for good: it was
  * taken from the environment when the session was created. `archive` is where this generation gets them from.
  */
 export type SandboxRecord =
-  /** No sandbox was asked for yet; only a session with packages has this record. */
-  { readonly status: 'planned'; readonly generation: 0; readonly packages: PackageList } | ReservedSandbox;
+  /** No sandbox was asked for yet; only a hand with packages, or with an environment of its own, has this record. */
+  | {
+      readonly status: 'planned';
+      readonly generation: 0;
+      readonly packages: PackageList | null;
+      readonly environment?: EnvironmentId | undefined;
+    }
+  | ReservedSandbox;
 
 export type ReservedSandbox = {
   readonly generation: number;
   readonly token: string;
   readonly lastUsedAt: Instant;
   readonly packages: PackageList | null;
+  readonly environment?: EnvironmentId | undefined;
   readonly archive: string | null;
   /** None for a sandbox that reaches nothing. */
   readonly network?: SandboxNetwork | null | undefined;
@@ -96,11 +104,20 @@ export interface SentMark {
  */
 export interface StartRecords<Key> {
   find(key: Key): Promise<SandboxRecord | null>;
-  /** Reserves the generation after `previous` (0: the first), unless another provisioner has. Null: the session is gone. */
+  /**
+   * Reserves the generation after `previous` (0: the first), unless another provisioner has. Null: the session is gone. The
+   * first one of a hand with an environment of its own is told that, as its `plan`.
+   */
   reserve(
     key: Key,
     previous: number,
-    start: SandboxStart & { token: string; archive: string | null; network?: SandboxNetwork | null; at: Instant },
+    start: SandboxStart & {
+      token: string;
+      archive: string | null;
+      network?: SandboxNetwork | null;
+      at: Instant;
+      plan?: OwnEnvironment;
+    },
   ): Promise<SandboxRecord | null>;
   /** Takes over a start that no other provisioner watches at `at`, or goes on watching it. */
   watch(key: Key, generation: number, watch: { watcher: string; at: Instant; until: Instant }): Promise<SandboxRecord>;

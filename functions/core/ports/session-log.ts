@@ -1,5 +1,5 @@
 /** Ports of the session log, and of the runs that work on it. */
-import type { Entry, SessionState } from '#contract/entries.ts';
+import type { Entry, OwnEnvironment, SessionState } from '#contract/entries.ts';
 import { type Instant, type Position, primaryThread, type SessionId, type ThreadId } from '#contract/ids.ts';
 import type { Order } from '#contract/pages.ts';
 import type { SessionContents } from '#contract/resources.ts';
@@ -63,6 +63,8 @@ export interface Append extends AnyAppend {
 export interface NewThread extends AnyAppend {
   readonly after: null;
   readonly thread: ThreadDetails;
+  /** The environment of the hand that it has of itself: the hand's record begins with it. */
+  readonly own?: OwnEnvironment;
 }
 
 /**

@@ -58,13 +58,13 @@ export function prepare(
 
 function appendOf(
   { session }: LogKey,
-  { thread, after, entries, head, details }: Beside,
+  { thread, after, entries, head, details, own }: Beside,
   at: string,
 ): Append | NewThread {
   const append = { key: { session, thread }, entries, state: head.state, at };
   if (after !== null) return { ...append, after };
   if (details === undefined) throw new TypeError('a thread that begins has details');
-  return { ...append, after, thread: details };
+  return { ...append, after, thread: details, ...(own && { own: own.environment }) };
 }
 
 interface ChangePorts extends Pick<Ports, 'log' | 'stamp'> {

@@ -1,9 +1,9 @@
 /** The commands that a session takes, and the two kinds of decisions on them. */
 import type { SessionAgent } from '#contract/agents.ts';
 import type { ToolContent } from '#contract/content.ts';
-import type { Entry, Guides, HeldFiles, QueuedEntry, SessionState } from '#contract/entries.ts';
+import type { Entry, Guides, HeldFiles, Holder, OwnEnvironment, QueuedEntry, SessionState } from '#contract/entries.ts';
 import type { EventInput, OutcomeDefinition, SessionErrorBody, TurnErrorType } from '#contract/events.ts';
-import type { EventId, Position, ThreadId } from '#contract/ids.ts';
+import type { EventId, HandKey, Position, ThreadId } from '#contract/ids.ts';
 import type { OfferedTool } from '#contract/mcp.ts';
 import type { Metadata } from '#contract/metadata.ts';
 import type { McpVerdict } from '#contract/mcp-proxy.ts';
@@ -91,6 +91,8 @@ export type Command =
       readonly programsLive?: true | undefined;
       /** Repositories that are not in the sandbox, told with the result. */
       readonly failedClones?: readonly RepositoryFailure[] | undefined;
+      /** A hand that the thread was passed, and that is gone. */
+      readonly leaves?: HandKey | undefined;
     }
   /** For people: what the session's sandbox lacks. Each is told once, on the primary thread's log. */
   | { readonly do: 'warn'; readonly errors: readonly SessionErrorBody[] }
@@ -147,8 +149,10 @@ export interface Told {
   readonly report: string | null;
   /** What it has used since it told last; null while it works. */
   readonly usage: Usage | null;
-  /** Whether programs may go on in the sandbox, which all threads share. */
+  /** Whether programs may go on in the sandbox of its hand. */
   readonly programsLive: boolean;
+  /** Null for the main hand of its session. */
+  readonly hand: HandKey | null;
 }
 
 /** What one call that delegates comes to, as the harness found out. */
@@ -163,9 +167,12 @@ export type Delegation =
       readonly name: string;
       readonly guide: string | null;
       readonly text: string;
+      /** A sandbox of its own. */
+      readonly own?: OwnHand;
+      readonly loan?: Loan | undefined;
     }
   /** The message goes to a thread of the session. */
-  | { readonly do: 'follow up'; readonly thread: ThreadId; readonly text: string }
+  | { readonly do: 'follow up'; readonly thread: ThreadId; readonly text: string; readonly loan?: Loan | undefined }
   /** The agents, and the threads before this answer, the newest first. */
   | { readonly do: 'list'; readonly agents: string; readonly threads: readonly ListedThread[] }
   /** The agent wants to go on only when the next report has come. */
@@ -175,6 +182,20 @@ export type Delegation =
 
 interface ListedThread extends Pick<SessionState, 'thread' | 'status'> {
   readonly name: string;
+}
+
+/** The hand that a thread has of itself, in the environment that its agent brings. */
+interface OwnHand {
+  readonly hand: HandKey;
+  readonly holder: Holder;
+  readonly environment: OwnEnvironment;
+}
+
+/** The hand in which a thread does the work that it is given. */
+export interface Loan {
+  readonly hand: HandKey;
+  readonly holder: Holder;
+  readonly lender: Holder;
 }
 
 /** By the key of each call (`decide-answer.ts`). */
@@ -255,6 +276,7 @@ export interface Beside {
   readonly head: Head;
   /** Of a thread that begins. */
   readonly details?: ThreadDetails;
+  readonly own?: OwnHand;
 }
 
 /** The heads of other threads that a command may change, as far as they are known. */

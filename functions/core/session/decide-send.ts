@@ -20,8 +20,8 @@ import {
   type Refusal,
 } from '#core/session/commands.ts';
 import { acceptDefinition } from '#core/session/decide-outcome.ts';
-import { closeRequest, event, goIdle, leaveOutcome, resultOf, sessionIdle } from '#core/session/entries.ts';
-import { endChildren, settled, withChild } from '#core/session/tell.ts';
+import { closeRequest, event, goIdle, leaveOutcome, resultOf, sessionIdle, settled } from '#core/session/entries.ts';
+import { childSettled, endChildren, withChild } from '#core/session/tell.ts';
 import { awaitedCalls, isActive, isAtWork } from '#core/session/waiting.ts';
 
 type InputOf<Type extends EventInput['type']> = Extract<EventInput, { type: Type }>;
@@ -48,7 +48,8 @@ export function decideSend(
     if (next.status === 'refused') return next;
     accepted = next;
   }
-  return settled(accepted, stamp);
+  const children = accepted.beside.reduce((done, child) => childSettled(done, child, stamp), accepted);
+  return settled(children, stamp);
 }
 
 /** The events before one are accepted; `field` names it in refusals. */

@@ -23,6 +23,7 @@ import {
   repositoryTrouble,
   requiresAction,
   resultOf,
+  returnHand,
   threadTerminated,
 } from '#core/session/entries.ts';
 import { decideAnswer } from '#core/session/decide-answer.ts';
@@ -116,7 +117,12 @@ function decideResult(head: Head, command: CommandTo<'result'>, stamp: Stamp): D
   ];
   const isNews = command.programsLive === true && state.programsLive === undefined;
   const left: readonly Entry[] = isNews ? [{ record: { kind: 'programs.left', at: stamp.now() } }] : [];
-  const answered = decided(head, [...trouble, resultOf(call, command, stamp), ...left]);
+  const answered = decided(head, [
+    ...trouble,
+    resultOf(call, command, stamp),
+    ...left,
+    ...leftHand(state, command, stamp),
+  ]);
   // Another attempt of this hand may have suspended the call, and the run may have ended with that.
   return extended(answered, afterWaiting(state, answered.head.state, stamp));
 }
@@ -129,6 +135,14 @@ function decideWarn(head: Head, { errors }: CommandTo<'warn'>, stamp: Stamp): De
     head,
     news.map((error) => errorEvent(stamp, error)),
   );
+}
+
+/** The session that passed the hand is gone, so this log alone tells. */
+function leftHand({ hands }: SessionState, { leaves }: CommandTo<'result'>, stamp: Stamp): readonly Entry[] {
+  if (hands?.passed === undefined || leaves === undefined) return [];
+  const { hand, holder } = hands.passed;
+  if (hand.session !== leaves.session || hand.hand !== leaves.hand) return [];
+  return [{ record: { kind: 'hand.left', at: stamp.now(), hand, holder, reason: 'gone' } }];
 }
 
 function decideHarvested(head: Head, { since, programsLive }: CommandTo<'harvested'>, stamp: Stamp): Decision {
@@ -213,6 +227,7 @@ function decideArchive(
   );
   return extended(alone, [
     ...leaveOutcome(state.outcome, 'end_turn', stamp),
+    ...returnHand(state, stamp),
     threadTerminated(state, stamp),
     ...(isChild ? [] : [event({ id: stamp.eventId(), type: 'session.status_terminated', processed_at: stamp.now() })]),
   ]);

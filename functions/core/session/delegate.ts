@@ -1,11 +1,19 @@
 /** Calls with which an agent delegates: they begin threads, or go on with them, in the append of the answer that made them. */
 import { ADVISOR_NAME } from '#contract/multiagent.ts';
-import type { BusyThread, Entry, SessionState } from '#contract/entries.ts';
+import type { BusyThread, Entry, RecordOf, SessionState } from '#contract/entries.ts';
 import type { ThreadMessage } from '#contract/events.ts';
 import type { EventId, ThreadId } from '#contract/ids.ts';
 import type { Head } from '#core/ports/session-log.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
-import { decided, extended, type Decided, type Delegation, type OtherHeads } from '#core/session/commands.ts';
+import {
+  decided,
+  extended,
+  type Decided,
+  type Delegation,
+  type Loan,
+  type OtherHeads,
+  type Beside,
+} from '#core/session/commands.ts';
 import { afterWaiting, event } from '#core/session/entries.ts';
 import { fold } from '#core/session/evolve.ts';
 import { withChild } from '#core/session/tell.ts';
@@ -96,22 +104,31 @@ function answer(said: Decided, call: EventId, { text, isError }: Told, { stamp }
 function begin(
   said: Decided,
   call: EventId,
-  { thread, agent, shown, name, guide, text }: Extract<Delegation, { do: 'begin' }>,
+  { thread, agent, shown, name, guide, text, own, loan }: Extract<Delegation, { do: 'begin' }>,
   to: Delegating,
 ): Decided {
   const { stamp } = to;
   const { workspace, thread: parent } = said.head.state;
   const at = stamp.now();
   const created: Entry = {
-    record: { kind: 'session.created', at, workspace, thread, agent, parent, ...(guide === null ? {} : { guide }) },
+    record: {
+      ...{ kind: 'session.created', at, workspace, thread, agent, parent },
+      ...(own && { environment: own.environment.id }),
+      ...(guide !== null && { guide }),
+    },
   };
-  const empty = fold(null, [created]);
+  const ofHands = [
+    ...(own === undefined ? [] : [passed({ ...own, lender: null }, stamp)]),
+    ...(loan === undefined ? [] : [passed(loan, stamp)]),
+  ];
+  const empty = fold(null, [created, ...ofHands]);
   const told = receive(empty, { from_session_thread_id: parent, content: [{ type: 'text', text }] }, stamp);
   const child = {
     thread,
     after: null,
-    entries: [created, ...told.entries],
+    entries: [created, ...ofHands, ...told.entries],
     head: told.head,
+    ...(own && { own }),
     details: { id: thread, agent: shown, parent_thread_id: parent, created_at: at },
   };
   const announced = extended(said, [
@@ -127,7 +144,7 @@ function begin(
   ]);
   const begun = withChild(announced, child, stamp);
   const result = {
-    text: `${name} has begun to work in thread ${thread}. Its report will come as a message.`,
+    text: `${name} has begun to work in thread ${thread}${placeOf(parent, own, loan)}. Its report will come as a message.`,
     isError: false,
   };
   return answer(begun, call, result, to);
@@ -136,7 +153,7 @@ function begin(
 function followUp(
   said: Decided,
   call: EventId,
-  { thread, text }: Extract<Delegation, { do: 'follow up' }>,
+  { thread, text, loan }: Extract<Delegation, { do: 'follow up' }>,
   to: Delegating,
 ): Decided {
   const { stamp, others } = to;
@@ -148,14 +165,15 @@ function followUp(
   }
   const parent = said.head.state.thread;
   const name = before.state.agentName;
-  const received = receive(before, { from_session_thread_id: parent, content: [{ type: 'text', text }] }, stamp);
+  const lent = decided(before, loan === undefined ? [] : [passed(loan, stamp)]);
+  const received = receive(lent.head, { from_session_thread_id: parent, content: [{ type: 'text', text }] }, stamp);
   const isAtWork = isActive(before.state);
   const announced = extended(said, [sent(thread, name, text, stamp)]);
-  const child = { thread, after: before, entries: received.entries, head: received.head };
+  const child = { thread, after: before, entries: [...lent.entries, ...received.entries], head: received.head };
   const told = withChild(announced, child, stamp);
   const result = isAtWork
-    ? `${name} is at work and reads this next. One report will answer all.`
-    : `${name} goes on in thread ${thread}. Its report will come as a message.`;
+    ? `${name} is at work and reads this next${placeOf(parent, undefined, loan)}. One report will answer all.`
+    : `${name} goes on in thread ${thread}${placeOf(parent, undefined, loan)}. Its report will come as a message.`;
   return answer(told, call, { text: result, isError: false }, to);
 }
 
@@ -169,6 +187,20 @@ function refusalOf(head: Head | null, state: SessionState, thread: ThreadId): st
       : null;
   }
   return fullFor(head.state.agentName, state)?.text ?? null;
+}
+
+/** Said only where it is not the sandbox that all threads of the session share. */
+function placeOf(parent: ThreadId, own: Beside['own'], loan: Loan | undefined): string {
+  if (loan !== undefined)
+    return loan.lender.thread === parent ? ', in your sandbox' : `, in the sandbox of thread ${loan.lender.thread}`;
+  return own === undefined ? '' : ', in a sandbox of its own';
+}
+
+function passed(
+  { hand, holder, lender }: Omit<Loan, 'lender'> & Pick<RecordOf<'hand.held'>, 'lender'>,
+  stamp: Stamp,
+): Entry {
+  return { record: { kind: 'hand.held', at: stamp.now(), hand, holder: { ...holder }, lender } };
 }
 
 function sent(thread: ThreadId, name: string, text: string, stamp: Stamp): Entry {

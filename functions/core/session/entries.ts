@@ -1,6 +1,13 @@
 /** Groups of entries that always go together, in the API's order. */
 import type { ToolContent } from '#contract/content.ts';
-import type { ActiveOutcome, Entry, OpenCall, QueuedEntry, SessionState } from '#contract/entries.ts';
+import {
+  eventIn,
+  type ActiveOutcome,
+  type Entry,
+  type OpenCall,
+  type QueuedEntry,
+  type SessionState,
+} from '#contract/entries.ts';
 import type {
   OutcomeResult,
   SessionErrorBody,
@@ -15,6 +22,7 @@ import type { RepositoryFailure } from '#contract/repositories.ts';
 import type { ModelUsage } from '#contract/usage.ts';
 import type { Stamp } from '#core/ports/stamp.ts';
 import type { McpTrouble } from '#core/ports/call-marks.ts';
+import { decided, extended, type Decided } from '#core/session/commands.ts';
 import { NO_MODEL_USAGE, sessionUsage } from '#core/session/usage.ts';
 import { awaitedCalls, blockedCalls, hasInput, isActive, isAtWork, sessionStatus } from '#core/session/waiting.ts';
 
@@ -136,6 +144,7 @@ export function goIdle(
   const now: SessionState = { ...state, status: 'idle', stopReason: reason };
   return [
     ...(isAwaited ? [] : leaveOutcome(state.outcome, reason.type, stamp)),
+    ...(reason.type === 'requires_action' ? [] : returnHand(state, stamp)),
     event({
       id: stamp.eventId(),
       type: 'session.thread_status_idle',
@@ -148,6 +157,13 @@ export function goIdle(
     ...sessionRescheduled(state, now, stamp),
     ...sessionIdle(now, stamp, details),
   ];
+}
+
+/** A child was passed a hand for one stretch of work. */
+export function returnHand({ parent, hands }: SessionState, stamp: Stamp): readonly Entry[] {
+  if (hands?.passed === undefined || parent === undefined) return [];
+  const { hand, holder } = hands.passed;
+  return [{ record: { kind: 'hand.left', at: stamp.now(), hand, holder, reason: 'reported' } }];
 }
 
 export function threadTerminated(state: SessionState, stamp: Stamp): Entry {
@@ -272,4 +288,28 @@ export function afterWaiting(before: SessionState, now: SessionState, stamp: Sta
   const isUnblocked =
     !isActive(before) && blockedCalls(before).length > 0 && now.stopReason?.type === 'requires_action';
   return isUnblocked || hasInput(now) ? beginRunning(now, stamp, before) : [];
+}
+
+/**
+ * What follows for the primary thread and the session from all that the decision holds: a report or an answer lets the
+ * thread go on, and otherwise the session may rest, or wait for less. No status is told that does not outlast the append.
+ */
+export function settled(done: Decided, stamp: Stamp): Decided {
+  const own = extended(done, afterWaiting(stateTold(done), done.head.state, stamp));
+  return extended(own, sessionRest(stateTold(own), own.head.state, stamp));
+}
+
+/** The state in which the session's status was told last: an interrupt ends turns at once, also when others begin after it. */
+export function stateTold({ from, entries }: Decided): SessionState {
+  const last = entries.findLastIndex((entry) => {
+    const type = eventIn(entry)?.type;
+    return type === 'session.status_idle' || type === 'session.status_rescheduled';
+  });
+  return decided(from, entries.slice(0, last + 1)).head.state;
+}
+
+function sessionRest(told: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
+  const waitsForLess = awaitedCalls(now).length < awaitedCalls(told).length;
+  const rests = sessionStatus(now) === 'idle' && (sessionStatus(told) !== 'idle' || waitsForLess);
+  return rests ? sessionIdle(now, stamp) : sessionRescheduled(told, now, stamp);
 }

@@ -18,7 +18,17 @@ import { defined, evaluated, evaluating, graded, reading, spent } from '#core/se
 import { answered, compacted, listed, addUsage, countWebUse, NO_USAGE, plusSeconds } from '#core/session/usage.ts';
 import { withLargeResult } from '#core/session/large-results.ts';
 import { close, open, release, suspend } from '#core/session/open-calls.ts';
-import { answeredChild, asked, childStatus, created, sessionRests, sessionRuns, used } from '#core/session/team.ts';
+import {
+  answeredChild,
+  asked,
+  childStatus,
+  created,
+  held,
+  left,
+  sessionRests,
+  sessionRuns,
+  used,
+} from '#core/session/team.ts';
 
 /** Events that one turn adds to an execution's history: measured on the state machine, rounded up. */
 const TURN_HISTORY_EVENTS = 12;
@@ -110,6 +120,10 @@ function evolveRecord(state: SessionState, record: LogRecord, position: Position
     }
     case 'turn.harvested':
       return harvested(state, record);
+    case 'hand.held':
+      return held(state, record);
+    case 'hand.left':
+      return left(state, record);
     case 'message.taken':
       return takeThreadMessage(state, record);
     case 'thread.used':

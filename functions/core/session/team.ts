@@ -2,7 +2,7 @@
  * How the log of the primary thread follows the session's other threads. A child is in its state only while it is busy: at
  * work, or waiting for a person or for the client. So the cost of a turn does not grow with the children that are at rest.
  */
-import type { BusyThread, RecordOf, SessionState, Team } from '#contract/entries.ts';
+import type { BusyThread, Holder, RecordOf, SessionState, Team } from '#contract/entries.ts';
 import type { EventOf } from '#contract/events.ts';
 import type { EventId, Instant, ThreadId } from '#contract/ids.ts';
 import { ADVISOR_NAME } from '#contract/multiagent.ts';
@@ -71,6 +71,32 @@ export function sessionRests(state: SessionState, at: Instant): SessionState {
     usage: plusSeconds(team.usage, team.runningSince, at),
     runningSince: null,
   }));
+}
+
+/** Programs that the thread left go on in a hand that it holds no more; the end of that hand's sandbox harvests them. */
+export function held(
+  { programsLive, ...state }: SessionState,
+  { at: since, hand, holder, lender }: RecordOf<'hand.held'>,
+): SessionState {
+  if (holder.thread === state.thread) {
+    return { ...state, hands: lender === null ? { own: hand } : { ...state.hands, passed: { hand, holder, since } } };
+  }
+  const kept = programsLive && { programsLive };
+  return { ...state, ...kept, lent: [...withoutHolder(state, holder), { hand, holder, since }] };
+}
+
+export function left(state: SessionState, { holder }: RecordOf<'hand.left'>): SessionState {
+  if (holder.thread === state.thread) {
+    const { programsLive: _there, hands: { passed: _passed, ...hands } = {}, ...others } = state;
+    return hands.own === undefined ? others : { ...others, hands };
+  }
+  const { lent: _before, ...others } = state;
+  const lent = withoutHolder(state, holder);
+  return lent.length === 0 ? others : { ...others, lent };
+}
+
+function withoutHolder({ lent = [] }: SessionState, { thread }: Holder): NonNullable<SessionState['lent']> {
+  return lent.filter((one) => one.holder.thread !== thread);
 }
 
 function withCalls(

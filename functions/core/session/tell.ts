@@ -18,9 +18,9 @@ import {
   type Decision,
   type Told,
 } from '#core/session/commands.ts';
-import { afterWaiting, event, sessionIdle, sessionRescheduled, sessionRunning } from '#core/session/entries.ts';
+import { afterWaiting, event, sessionRunning, settled, stateTold } from '#core/session/entries.ts';
 import { NO_USAGE, sinceUsage } from '#core/session/usage.ts';
-import { awaitedCalls, sessionStatus } from '#core/session/waiting.ts';
+import { heldHand, isHandOf } from '#core/session/waiting.ts';
 
 /** Of a report; the whole text is in the child's log. */
 const MAX_REPORT_CHARS = 50_000;
@@ -62,8 +62,9 @@ export function toldBy(
   if (copies.length === 0) return null;
   const usage = sinceUsage(before?.toldUsage ?? NO_USAGE, state.toldUsage ?? NO_USAGE);
   const report = isReported(before, entries, state) ? textOf(entries, state, said) : null;
-  const programsLive = state.programsLive === true;
-  return { thread, name, copies, report, usage: isNone(usage) ? null : usage, programsLive };
+  const at = before ?? state;
+  const programs = { programsLive: at.programsLive === true, hand: heldHand(at) };
+  return { thread, name, copies, report, usage: isNone(usage) ? null : usage, ...programs };
 }
 
 function isNone(usage: Usage): boolean {
@@ -71,6 +72,9 @@ function isNone(usage: Usage): boolean {
 }
 
 function copyOf(entry: Entry, { thread }: SessionState): readonly Entry[] {
+  const record = recordIn(entry);
+  const isOfPassing = record?.kind === 'hand.left' || (record?.kind === 'hand.held' && record.lender !== null);
+  if (isOfPassing) return [entry];
   const told = eventIn(entry);
   switch (told?.type) {
     case 'session.thread_status_running':
@@ -140,8 +144,8 @@ export function decideHear(head: Head, { told }: CommandTo<'hear'>, stamp: Stamp
 }
 
 /** A child that has ended its work harvests no more, so its parent does. */
-function leavesPrograms(state: SessionState, { report, programsLive }: Told): boolean {
-  return report !== null && programsLive && state.programsLive === undefined;
+function leavesPrograms(state: SessionState, { report, programsLive, hand }: Told): boolean {
+  return report !== null && programsLive && state.programsLive === undefined && isHandOf(state, hand);
 }
 
 /** The entries that tell it, without what follows for the primary thread and the session. */
@@ -171,34 +175,10 @@ function hearing(parent: Decided, told: Told, stamp: Stamp): readonly Entry[] {
   ];
 }
 
-/**
- * What follows from all that the decision holds: children go on that were answered, a report or an answer lets the primary
- * thread go on, and otherwise the session may rest, or wait for less. No status is told that does not outlast the append.
- */
-export function settled(done: Decided, stamp: Stamp): Decided {
-  const children = done.beside.reduce((all, child) => childSettled(all, child, stamp), done);
-  const own = extended(children, afterWaiting(stateTold(children), children.head.state, stamp));
-  return extended(own, sessionRest(stateTold(own), own.head.state, stamp));
-}
-
-function childSettled(done: Decided, { thread, after, head: now }: Beside, stamp: Stamp): Decided {
+/** What follows for a child from all that the decision holds, with what the primary thread hears of that. */
+export function childSettled(done: Decided, { thread, after, head: now }: Beside, stamp: Stamp): Decided {
   const { entries, head } = decided(now, after === null ? [] : afterWaiting(after.state, now.state, stamp));
   return withChild(done, { thread, after: now, entries, head }, stamp);
-}
-
-/** The state in which the session's status was told last: an interrupt ends turns at once, also when others begin after it. */
-function stateTold({ from, entries }: Decided): SessionState {
-  const last = entries.findLastIndex((entry) => {
-    const type = eventIn(entry)?.type;
-    return type === 'session.status_idle' || type === 'session.status_rescheduled';
-  });
-  return decided(from, entries.slice(0, last + 1)).head.state;
-}
-
-function sessionRest(told: SessionState, now: SessionState, stamp: Stamp): readonly Entry[] {
-  const waitsForLess = awaitedCalls(now).length < awaitedCalls(told).length;
-  const rests = sessionStatus(now) === 'idle' && (sessionStatus(told) !== 'idle' || waitsForLess);
-  return rests ? sessionIdle(now, stamp) : sessionRescheduled(told, now, stamp);
 }
 
 /** Both decisions as one: `more` is what the primary thread's log tells of the child's. */

@@ -120,9 +120,11 @@ export function compacted(
     ...(state.taken === null ? [] : [state.taken.from]),
     ...state.queued.map((message) => message.position),
   ];
+  // The model reads nothing of the definitions of the agents that it may give work to.
+  const { multiagent: _listed, ...own } = record.agent;
   return {
     ...state,
-    contextTokens: tokensOfText(record.summary) + tokensOfText(JSON.stringify(record.agent)),
+    contextTokens: tokensOfText(record.summary) + tokensOfText(JSON.stringify(own)),
     compactions: state.compactions + 1,
     // The slice to come has to hold the tools, which a listing before this record need not be in.
     mcp: null,

@@ -81,18 +81,26 @@ export function viewPrimaryThread(record: SessionRecord, now: Instant): SessionT
   };
 }
 
-export function viewThread({ key, details, run, usage, ...record }: ThreadRecord, now: Instant): SessionThread {
-  const { status, runningSince, updatedAt, archivedAt } = record;
+/** A child thread ends with its session at the latest. Its own row and log tell nothing of that. */
+export function viewThread(
+  { key, details, run, usage, ...record }: ThreadRecord,
+  session: Pick<SessionRecord, 'status' | 'updatedAt' | 'archivedAt'>,
+  now: Instant,
+): SessionThread {
+  const { runningSince } = record;
   const { id, agent, parent_thread_id, created_at } = details;
+  const sessionEnd = session.status === 'terminated' ? [session.archivedAt ?? session.updatedAt] : [];
+  const [end = null] = [record.archivedAt ?? [], sessionEnd].flat().toSorted();
   const active = (usage?.active_seconds ?? 0) + (runningSince === null ? 0 : seconds(runningSince, now));
-  const stats = { active_seconds: active, duration_seconds: seconds(created_at, archivedAt ?? now) };
+  const stats = { active_seconds: active, duration_seconds: seconds(created_at, end ?? now) };
+  const status = sessionEnd.length > 0 ? session.status : record.status;
   return {
     ...{ id, type: 'session_thread', session_id: key.session, parent_thread_id, workflow_run_id: null, agent, status },
     usage,
     stats: run === 0 ? null : stats,
     created_at,
-    updated_at: updatedAt,
-    archived_at: archivedAt,
+    updated_at: end ?? record.updatedAt,
+    archived_at: end,
   };
 }
 

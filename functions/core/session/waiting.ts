@@ -1,7 +1,7 @@
 /** Questions about a state that several rules ask. */
 import { eventIn, type Entry, type OpenCall, type SessionState } from '#contract/entries.ts';
 import { READING_TOOLS } from '#contract/hands.ts';
-import type { EventId, Position } from '#contract/ids.ts';
+import { mainHand, primaryThread, type EventId, type HandKey, type Position } from '#contract/ids.ts';
 import type { Hands } from '#contract/run.ts';
 import type { SessionStatus } from '#contract/sessions.ts';
 
@@ -63,6 +63,22 @@ export function callsBefore({ calls }: SessionState, call: OpenCall): readonly O
 /** A call that waits for the client is of a custom tool, which may have the name of a sandbox tool. */
 function isOfSandbox(call: OpenCall): boolean {
   return call.waitsFor !== 'client' && handOf(call) === 'sandbox';
+}
+
+/** Where the thread's sandbox calls go; null for the main hand of its session. */
+export function heldHand({ hands }: Pick<SessionState, 'hands'>): HandKey | null {
+  return hands?.passed?.hand ?? hands?.own ?? null;
+}
+
+/** Whether a hand, null for the main one, is that of the thread. */
+export function isHandOf(state: SessionState, hand: HandKey | null): boolean {
+  const nameOf = (key: HandKey | null) =>
+    key === null || isMainOf(state, key) ? 'main' : `${key.session}/${key.hand}`;
+  return nameOf(hand) === nameOf(heldHand(state));
+}
+
+function isMainOf({ parent, thread }: SessionState, hand: HandKey): boolean {
+  return hand.hand === mainHand(hand.session).hand && primaryThread(hand.session) === (parent ?? thread);
 }
 
 export function handOf({ server, name }: OpenCall): keyof Hands {

@@ -20,6 +20,7 @@ export const DELEGATION_INPUTS = {
     agent: z.string().min(1).optional(),
     thread_id: ThreadId.optional(),
     message: Message,
+    sandbox: z.union([z.literal('mine'), ThreadId]).optional(),
   }),
   start_new_agent: z.object({
     name: Text.pipe(z.string().min(1).max(100)),
@@ -38,6 +39,30 @@ const MESSAGE = TEXT(
 );
 const THREAD = TEXT('The id of a thread, as list_agents and reports tell it.');
 
+const GIVE_WORK =
+  'Give work to an agent. Name `agent` to begin a new thread, or `thread_id` to go on in one with all that was said in it: exactly one of the two.';
+const REPORTS = 'The report comes to you as a message; you need not wait for it before you go on.';
+const SEND_PROPERTIES = {
+  agent: TEXT('The name of an agent, from list_agents.'),
+  thread_id: THREAD,
+  message: MESSAGE,
+} as const;
+
+/** Of `send_to_agent`, where an agent brings an environment: a team that shares one sandbox reads nothing of this. */
+const SEND_WITH_SANDBOX: Omit<ToolDefinition, 'name'> = {
+  description: `${GIVE_WORK} Agents work at the same time as you and as each other. They share your sandbox and its files; an agent that list_agents shows with a sandbox of its own sees none of your files there. ${REPORTS}`,
+  input_schema: {
+    type: 'object',
+    properties: {
+      ...SEND_PROPERTIES,
+      sandbox: TEXT(
+        'Lends the agent a sandbox until it reports: "mine", or the id of the thread whose sandbox it is. Leave it out for its own one.',
+      ),
+    },
+    required: ['message'],
+  },
+};
+
 const DEFINITIONS: Readonly<Record<DelegationTool, Omit<ToolDefinition, 'name'>>> = {
   list_agents: {
     description:
@@ -45,13 +70,8 @@ const DEFINITIONS: Readonly<Record<DelegationTool, Omit<ToolDefinition, 'name'>>
     input_schema: { type: 'object', properties: {} },
   },
   send_to_agent: {
-    description:
-      'Give work to an agent. Name `agent` to begin a new thread, or `thread_id` to go on in one with all that was said in it: exactly one of the two. Agents work at the same time as you and as each other, in the same sandbox with the same files. The report comes to you as a message; you need not wait for it before you go on.',
-    input_schema: {
-      type: 'object',
-      properties: { agent: TEXT('The name of an agent, from list_agents.'), thread_id: THREAD, message: MESSAGE },
-      required: ['message'],
-    },
+    description: `${GIVE_WORK} Agents work at the same time as you and as each other, in the same sandbox with the same files. ${REPORTS}`,
+    input_schema: { type: 'object', properties: SEND_PROPERTIES, required: ['message'] },
   },
   start_new_agent: {
     description:
@@ -97,6 +117,11 @@ export function delegationTools(agent: SessionAgent): readonly DelegationTool[] 
   ];
 }
 
-export function delegationDefinition(name: DelegationTool): ToolDefinition {
-  return { name, ...DEFINITIONS[name] };
+export interface DelegationTeam {
+  /** Whether an agent of the roster brings an environment of its own. */
+  readonly ownSandboxes: boolean;
+}
+
+export function delegationDefinition(name: DelegationTool, { ownSandboxes }: DelegationTeam): ToolDefinition {
+  return { name, ...(name === 'send_to_agent' && ownSandboxes ? SEND_WITH_SANDBOX : DEFINITIONS[name]) };
 }

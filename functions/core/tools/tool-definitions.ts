@@ -10,7 +10,12 @@ import type { OfferedTool } from '#contract/mcp.ts';
 import type { ToolName } from '#contract/tools.ts';
 import { effectiveConfig, effectiveMcpConfig, fetchesItself } from '#core/tools/server-tools.ts';
 import type { ToolDefinition } from '#core/ports/model.ts';
-import { delegationDefinition, delegationTools, type DelegationTool } from '#core/tools/delegation-tools.ts';
+import {
+  delegationDefinition,
+  delegationTools,
+  type DelegationTeam,
+  type DelegationTool,
+} from '#core/tools/delegation-tools.ts';
 import type { PermissionPolicy } from '#contract/permission-policy.ts';
 
 /** The hosted API does not publish the schema of `web_fetch`, and the SDK's toolset, which runs in sandboxes, lacks it. */
@@ -113,14 +118,19 @@ function enabledMcpTools(agent: SessionAgent, offered: readonly OfferedTool[]): 
  * The tools that the model may call: built-in ones, the client's own, those for delegation, and those of MCP servers, which
  * change most.
  */
-export function toolDefinitions(agent: SessionAgent, offered: readonly OfferedTool[]): readonly ToolDefinition[] {
+export function toolDefinitions(
+  agent: SessionAgent,
+  offered: readonly OfferedTool[],
+  team: DelegationTeam = { ownSandboxes: false },
+): readonly ToolDefinition[] {
   const custom = agent.tools.flatMap((tool) => (tool.type === 'custom' ? [definitionOf(tool)] : []));
   const mcp = enabledMcpTools(agent, offered).map(({ as, tool: { description, input_schema } }) => ({
     name: as,
     description,
     input_schema,
   }));
-  const delegation = agent.multiagent === null ? [] : delegationTools(agent).map(delegationDefinition);
+  const delegation =
+    agent.multiagent === null ? [] : delegationTools(agent).map((name) => delegationDefinition(name, team));
   return [...enabledTools(agent).flatMap(builtIn), ...custom, ...delegation, ...mcp];
 }
 

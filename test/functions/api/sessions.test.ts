@@ -42,6 +42,41 @@ describe('the sessions API', () => {
     expect(await records.find(mainHand(session))).toBeNull();
   });
 
+  it('keeps the environments that listed agents bring, and refuses one that it cannot have', async () => {
+    const post = async (path: string, body: object) => (await api.ask('POST', path, body)).body;
+    const environment = await post('/v1/environments', { name: 'box' });
+    const packages = { npm: ['b', 'a'] };
+    const lab = await post('/v1/environments', { name: 'lab', config: { type: 'cloud', packages } });
+    const old = await post('/v1/environments', { name: 'old' });
+    await post(`/v1/environments/${old.id}/archive`, {});
+    const model = 'claude-opus-5';
+    const begin = async (...named: readonly string[]) => {
+      const agents = [];
+      for (const [at, id] of named.entries())
+        agents.push((await post('/v1/agents', { name: `A${at}`, model, metadata: { brainstem_environment: id } })).id);
+      const lead = await post('/v1/agents', { name: 'Lead', model, multiagent: { type: 'coordinator', agents } });
+      const made = await api.ask('POST', '/v1/sessions', { agent: lead.id, environment_id: environment.id });
+      return { made, agents };
+    };
+    const { made, agents } = await begin(lab.id, environment.id);
+    const [item] = await logItems(made.body.id);
+    const [{ record }] = JSON.parse(item?.['entries']?.S ?? '[]');
+    expect(record.environments).toEqual({
+      [agents[0]]: { id: lab.id, packages: expect.objectContaining({ npm: ['a', 'b'] }) },
+      [agents[1]]: { id: environment.id, packages: null },
+    });
+    for (const [id, status, rule] of [
+      ['env_none', 404, 'there is no such environment'],
+      ['lab', 404, 'there is no such environment'],
+      ['', 404, 'there is no such environment'],
+      [old.id, 400, 'the environment is archived'],
+    ] as const) {
+      const refused = await begin(lab.id, id);
+      const message = expect.stringContaining(`brainstem_environment of ${refused.agents[1]}: ${rule}`);
+      expect(refused.made).toMatchObject({ status, body: { error: { message } } });
+    }
+  });
+
   it('answers with the primary thread and with no resources', async () => {
     const agent = await api.ask('POST', '/v1/agents', { name: 'Ada', model: 'claude-opus-5' });
     const { body: environment } = await api.ask('POST', '/v1/environments', { name: 'box' });

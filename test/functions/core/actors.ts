@@ -1,6 +1,6 @@
 /** Who works on a log in a stage: each waits for the model, and may die at an append. */
 import type { SessionAgent } from '#contract/agents.ts';
-import type { SessionState } from '#contract/entries.ts';
+import type { Guides, SessionState } from '#contract/entries.ts';
 import type { EventInput } from '#contract/events.ts';
 import { EnvironmentId, WorkspaceId } from '#contract/ids.ts';
 import type { AssignedCall, HandOutcome, RunState } from '#contract/run.ts';
@@ -50,12 +50,12 @@ export function beginLog(
   log: MemoryLog,
   stamp: Stamp,
   agent: SessionAgent,
-  initial: readonly EventInput[],
+  { initial, guides = {} }: { readonly initial: readonly EventInput[]; readonly guides?: Guides },
 ): SessionState {
   const environment = EnvironmentId.parse('env_1');
   const created = createSession(
     { agent: agent.id, environment_id: environment, initial_events: [...initial] as never },
-    { workspace: WorkspaceId.parse('wrkspc_1'), session: KEY.session, agent, environment, contents: null, guides: {} },
+    { workspace: WorkspaceId.parse('wrkspc_1'), session: KEY.session, agent, environment, contents: null, guides },
     stamp,
   );
   if (created.status === 'refused') throw new TypeError(created.message);

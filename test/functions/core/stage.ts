@@ -96,7 +96,7 @@ export async function createStage(initial: readonly EventInput[]) {
   let seconds: (() => void)[] = [];
   let count = 0;
 
-  const begun = beginLog(log, stamp, TOOLED, initial);
+  const begun = beginLog(log, stamp, TOOLED, { initial });
   let row = rowOf(begun);
   /** What the item beside the row was told. */
   const outcomes = new Map<number, OutcomeChange>();

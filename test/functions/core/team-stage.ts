@@ -5,7 +5,7 @@
  */
 import { setImmediate as settled } from 'node:timers/promises';
 import type { SessionAgent, SessionThreadAgent } from '#contract/agents.ts';
-import { eventIn, type Entry, type SessionState } from '#contract/entries.ts';
+import { eventIn, type Entry, type Guides, type SessionState } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import { AgentId, type EventId, type ThreadId } from '#contract/ids.ts';
 import type { AssignedCall, RunState } from '#contract/run.ts';
@@ -72,6 +72,9 @@ export const COORDINATOR: SessionAgent = {
   },
 };
 
+/** More than any session of a test makes. */
+const MANY_CALLS = 5000;
+
 /** One of a thread's executions. */
 export interface Execution extends RunningTurn {
   readonly thread: ThreadId;
@@ -83,11 +86,15 @@ export type TeamStage = Awaited<ReturnType<typeof createTeamStage>>;
 
 interface Options {
   readonly agent?: SessionAgent;
+  readonly guides?: Guides;
   /** The death of the actor that makes the call of this number, of all appends and starts. */
   readonly dies?: { readonly at: number; readonly fate: Fate };
 }
 
-export async function createTeamStage(initial: readonly EventInput[], { agent = COORDINATOR, dies }: Options = {}) {
+export async function createTeamStage(
+  initial: readonly EventInput[],
+  { agent = COORDINATOR, guides = {}, dies }: Options = {},
+) {
   const stamp = steadyStamp(1000);
   const log = memoryLog();
   const begun: NewThread[] = [];
@@ -98,10 +105,11 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
   const names: string[] = [];
   let seconds: (() => void)[] = [];
 
-  beginLog(log, stamp, agent, initial);
+  beginLog(log, stamp, agent, { initial, guides });
 
   async function guarded<Value>(actor: Actor, name: string, effect: () => Promise<Value>): Promise<Value> {
     if (actor.fate === 'dead') throw new Killed();
+    if (names.length > MANY_CALLS) throw new RangeError('an actor decides again and again');
     const fate = dies?.at === names.length ? dies.fate : actor.fate;
     names.push(`${name}${fate === 'lives' ? '' : ` (${fate})`}`);
     if (fate === 'dies before') actor.fate = 'dead';
@@ -113,12 +121,17 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
     return value;
   }
 
-  /** What an actor works with. */
-  function portsFor(actor: Actor): RunPorts {
+  /** What an actor works with; `meanwhile` happens between its first decision and the append. */
+  function portsFor(actor: Actor, meanwhile = async (): Promise<void> => undefined): RunPorts {
+    let wait: (() => Promise<void>) | null = meanwhile;
     const raw: SessionLog = {
       ...readsOf(log, actor),
-      append: (append, ...beside) =>
-        guarded(actor, `append to ${[append, ...beside].length}`, () => store(append, ...beside)),
+      append: async (append, ...beside) => {
+        const first = wait;
+        wait = null;
+        await first?.();
+        return guarded(actor, `append to ${[append, ...beside].length}`, () => store(append, ...beside));
+      },
     };
     const runs: Runs = {
       start: (key, run) => guarded(actor, 'start', async () => start(key, run)),
@@ -218,15 +231,20 @@ export async function createTeamStage(initial: readonly EventInput[], { agent = 
     head,
     state: async (thread: ThreadId = KEY.thread): Promise<SessionState> => (await head(thread)).state,
     children: () => threads().slice(1),
+    /** Of children that have one, in the order in which they began. */
+    ownEnvironments: () => begun.flatMap(({ own }) => own ?? []),
     entries: (thread: ThreadId = KEY.thread): readonly Entry[] => log.entries(keyOf(thread)),
     events: (thread: ThreadId = KEY.thread): readonly SessionEvent[] =>
       log.entries(keyOf(thread)).flatMap((entry) => eventIn(entry) ?? []),
     live: () => executions.filter(({ at }) => at !== 'over'),
 
     /** `from`: a head that may be out of date. */
-    async send(events: readonly EventInput[], { from, fate = 'lives' }: { from?: Head; fate?: Fate } = {}) {
+    async send(
+      events: readonly EventInput[],
+      { from, fate = 'lives', meanwhile }: { from?: Head; fate?: Fate; meanwhile?: () => Promise<void> } = {},
+    ) {
       const to = { key: KEY, head: from ?? (await head()), cause: 'req_1' };
-      return unlessKilled(send(portsFor({ fate }), to, events));
+      return unlessKilled(send(portsFor({ fate }, meanwhile), to, events));
     },
 
     async change(thread: ThreadId, command: Command, fate: Fate = 'lives') {

@@ -12,13 +12,13 @@ import { SANDBOX, SILENT } from '#test/functions/core/given.ts';
 const SESSION = SessionId.parse('sesn_1');
 const WORKSPACE = WorkspaceId.parse('wrkspc_1');
 const NETWORK: SandboxNetwork = { workspace: WORKSPACE, reach: { type: 'unrestricted' }, variables: [] };
-const RECORD: ReservedSandbox = {
+const RECORD = {
   ...SANDBOX,
   generation: 2,
   token: 'of the sandbox',
   address: '10.0.0.7:8080',
   network: NETWORK,
-} as never;
+} as ReservedSandbox;
 const ASKED: GrantRequest = {
   ask: 'grant',
   caller: callerOf({ ...mainHand(SESSION), generation: 2 }),

@@ -55,8 +55,8 @@ describe('provisioning with packages', () => {
     const world: ProvisionWorld = {
       sandboxes: records,
       tasks: {
-        async run({ session }, generation, { archive }) {
-          const task = `${session}-${generation}`;
+        async run({ session, hand }, generation, { archive }) {
+          const task = `${session}-${hand}-${generation}`;
           if (!running.has(task)) started.push(archive);
           running.set(task, running.get(task) ?? { status: 'running', address: 'sandbox:8080' });
           return { status: 'started', task };
@@ -95,6 +95,23 @@ describe('provisioning with packages', () => {
     expect(await Promise.all(all.map((session) => run(session)))).toEqual(all.map(() => ({ generation: 1 })));
     expect(store.built()).toEqual([`${archive}-1`]);
     expect(started).toEqual([archive, archive, archive]);
+  });
+
+  it('starts the sandbox of a thread with the packages and the environment that its agent brings', async () => {
+    const { world, records, started, archive } = await stage();
+    const session = SessionId.parse(`sesn_${process.pid}own`);
+    const hand = { session, hand: 'sthr_own' };
+    const table = createTable(dynamodb.client, dynamodb.recordsTable);
+    await table.put({ pk: session, sk: 'session' });
+    const plan = { environment: 'env_lab', packages: JSON.stringify(PACKAGES) };
+    await table.put({ pk: session, sk: 'thread#sthr_own#details', ...plan });
+    await provision(world, { session, thread: ThreadId.parse('sthr_own'), call: { hand } });
+    expect(started).toEqual([archive]);
+    await records.lost(hand, 1);
+    await provision(world, { session, thread: ThreadId.parse('sthr_1'), call: { hand } });
+    expect(started).toEqual([archive, archive]);
+    expect(await records.find(hand)).toMatchObject({ status: 'ready', generation: 2, environment: 'env_lab' });
+    expect(await records.find(mainHand(session))).toBeNull();
   });
 
   it('starts no build when the archive exists, which one lookup tells', async () => {

@@ -6,7 +6,9 @@ import type { Command } from '#core/session/commands.ts';
 import {
   answer,
   answerWith,
+  AGENT,
   claim,
+  createdWith,
   FULL,
   given,
   outline,
@@ -208,6 +210,21 @@ describe('successive compactions', () => {
       event: { error: { type: 'compaction_limit_reached_error', retry_status: { type: 'exhausted' } } },
     });
     expect(head.state).toMatchObject({ status: 'idle', stopReason: { type: 'retries_exhausted' } });
+  });
+
+  it('count nothing of the definitions of listed agents, which the model does not read', () => {
+    const { multiagent: _none, ...listed } = { ...AGENT, system: 'x'.repeat(100_000) };
+    const multiagent = { type: 'coordinator' as const, agents: [listed, listed, listed] };
+    const lead = { ...AGENT, multiagent };
+    const summed = given([createdWith(lead)])
+      .when(send('hi'))
+      .when(claim())
+      .when(answerWith({ usage: FULL }))
+      .when(send('more'))
+      .when(claimSummary(SECOND))
+      .when({ ...summarised('They greeted.', SECOND), agent: lead } as Command);
+    expect(summed.head.state.compactions).toBe(1);
+    expect(summed.head.state.contextTokens).toBeLessThan(1000);
   });
 
   it('are counted from zero after an answer that leaves room, and in each run', () => {

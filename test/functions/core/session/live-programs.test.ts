@@ -156,7 +156,7 @@ describe('a turn that ends while programs go on', () => {
 
   it('is told to the parent of a child by its report, and by nothing before', () => {
     const thread = ThreadId.parse('sthr_child');
-    const told = { thread, name: 'Bo', copies: [], usage: null, programsLive: true };
+    const told = { thread, name: 'Bo', copies: [], usage: null, hand: null, programsLive: true };
     const hear = (report: string | null): Command => ({ do: 'hear', told: { ...told, report } });
     expect(given().when(hear(null)).head.state).not.toHaveProperty('programsLive');
     const heard = given().when(hear('Done.'));

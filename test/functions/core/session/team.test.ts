@@ -4,6 +4,7 @@ import { recordIn } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
 import type { EventId, ThreadId } from '#contract/ids.ts';
 import { Fault } from '#core/ports/errors.ts';
+import type { ModelAnswer } from '#core/ports/model.ts';
 import { closeForDeletion } from '#core/session/close-for-deletion.ts';
 import { sessionUsage } from '#core/session/usage.ts';
 import { sessionStatus } from '#core/session/waiting.ts';
@@ -18,6 +19,7 @@ import {
   createTeamStage,
   follows,
   text,
+  type Execution,
   type TeamStage,
 } from '#test/functions/core/team-stage.ts';
 
@@ -39,6 +41,10 @@ async function team(...agents: readonly string[]): Promise<TeamStage> {
   const stage = await createTeamStage([says('hi')]);
   await stage.says(PRIMARY, calls(...agents.map((name) => asks(name))), text('They work.'));
   return stage;
+}
+
+function executionOf(stage: TeamStage, thread: ThreadId): Execution {
+  return stage.live().find((live) => live.thread === thread) ?? expect.fail('no execution');
 }
 
 function child(stage: TeamStage, index = 0): ThreadId {
@@ -541,6 +547,39 @@ describe('an interrupt', () => {
     await stage.send([says('go on')]);
     await stage.turn(stage.live().find(({ thread }) => thread === PRIMARY) ?? expect.fail('no execution'));
     expect(JSON.stringify(stage.requests.at(-1)?.request).match(/interrupted this agent/g)).toHaveLength(2);
+  });
+
+  type Step = (stage: TeamStage, thread: ThreadId) => Promise<unknown>;
+  const hears: (said: ModelAnswer | Fault) => Step = (said) => (stage, thread) =>
+    stage.hear(executionOf(stage, thread), said);
+  const thinks: Step = (stage, thread) => stage.turn(executionOf(stage, thread));
+  const waits: Step = (stage, thread) => stage.says(thread, calls(['weather']));
+  const isAnswered: Step = async (stage, thread) => {
+    const [call = expect.fail()] = (await stage.state(thread)).calls;
+    await stage.send([told(call.id)]);
+  };
+  it.each<[what: string, before: Step, move: Step, ends: 'user.interrupt' | 'a report' | 'its archive']>([
+    ['asks its model', async () => undefined, thinks, 'user.interrupt'],
+    ['gives a hand a call', thinks, hears(calls(['bash'])), 'user.interrupt'],
+    ['asks the client', thinks, hears(calls(['weather'])), 'user.interrupt'],
+    ['fails for now', thinks, hears(new Fault('model_overloaded', 'busy')), 'user.interrupt'],
+    ['is answered', waits, isAnswered, 'user.interrupt'],
+    ['reports', thinks, hears(text('Done.')), 'a report'],
+    ['is archived', waits, (stage, thread) => stage.change(thread, { do: 'archive' }), 'its archive'],
+  ])('of the session decides again on a child that %s before the append', async (_what, before, move, ends) => {
+    const stage = await team('ann', 'bob');
+    const [ann = expect.fail(), bob = expect.fail()] = stage.children();
+    await before(stage, ann);
+    const done = stage.names.length;
+    await stage.send([interrupt()], { meanwhile: async () => void (await move(stage, ann)) });
+    const ofAll = stage.names.slice(done).filter((name) => /^append to [23]$/.test(name));
+    expect(ofAll.length).toBeGreaterThan(1);
+    expect(outline(stage.entries(ann)).includes('user.interrupt')).toBe(ends === 'user.interrupt');
+    expect(outline(stage.entries(bob))).toContain('user.interrupt');
+    expect(reports(stage)).toHaveLength(2);
+    expect((await stage.state(ann)).status).toBe(ends === 'its archive' ? 'terminated' : 'idle');
+    expect(await stage.state()).toMatchObject({ status: 'idle', team: { busy: [] } });
+    await expectAgreement(stage);
   });
 
   it('of a session whose primary agent works ends it once', async () => {
