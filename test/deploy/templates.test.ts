@@ -37,6 +37,7 @@ const VARIANTS: readonly Variant[] = [
       rateLimits: { createsPerMinute: 300, readsPerMinute: 1200 },
       oauthTokens: 'dynamodb-kms',
       webFetch: { allow: ALLOW },
+      network: { max: 'limited', warmProxies: 2, allow: ALLOW, extraCa: '-----BEGIN CERTIFICATE-----\nMA==\n' },
       mcp: { allow: ALLOW, callsPerMinute: 60, hooks: { preFunctionArn: HOOK, postFunctionArn: HOOK } },
       connect: {
         issuer: 'https://login.example.com',
@@ -48,9 +49,9 @@ const VARIANTS: readonly Variant[] = [
     },
   },
   {
-    what: 'on Bedrock, to be removed',
+    what: 'on Bedrock, to be removed, whose sandboxes reach nothing',
     region: 'us-gov-west-1',
-    props: { model: { provider: 'bedrock' }, removalPolicy: 'destroy' },
+    props: { model: { provider: 'bedrock' }, removalPolicy: 'destroy', network: { max: 'none' } },
   },
   {
     what: 'on Claude Platform on AWS, with an image of its own',
@@ -58,6 +59,7 @@ const VARIANTS: readonly Variant[] = [
     props: {
       model: { provider: 'claude-platform-on-aws', workspaceId: 'wrkspc_1' },
       sandbox: { imageUri: IMAGE, cpu: 1024, memoryMb: 2048 },
+      network: { imageUri: IMAGE },
       packages: { imageUri: IMAGE, hosts: ['github.com'] },
     },
   },

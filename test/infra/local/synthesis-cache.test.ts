@@ -114,6 +114,8 @@ describe('the key of a synthesis', () => {
     'infra/app.ts',
     'sandbox-task/Dockerfile',
     'sandbox-task/main.ts',
+    'egress-proxy/Dockerfile',
+    'egress-proxy/main.ts',
     'package.json',
     'package-lock.json',
     'node_modules/.package-lock.json',
