@@ -25,19 +25,6 @@ export function withPeerRelay(file: string, { ports }: PeerNetwork): readonly st
   return ['--import', `file://${file}?${ports.map((port) => `port=${port}`).join('&')}`];
 }
 
-/** For a program that has the network of this machine: its connections to tasks come from the address of its own. */
-export function fromOwnAddress(host: string, { ports }: PeerNetwork): readonly string[] {
-  const code = `
-    import { Socket } from 'node:net';
-    const { connect } = Socket.prototype;
-    Socket.prototype.connect = function (...args) {
-      const [options] = Array.isArray(args[0]) ? args[0] : args;
-      if (${JSON.stringify(ports)}.includes(Number(options?.port))) options.localAddress = ${JSON.stringify(host)};
-      return connect.apply(this, args);
-    };`;
-  return ['--import', `data:text/javascript,${encodeURIComponent(code)}`];
-}
-
 /** Opens the way to other tasks for one task. The returned function closes it, and every connection. */
 export async function openPeerNetwork(
   start: Pick<ContainerStart, 'taskDir' | 'network'>,

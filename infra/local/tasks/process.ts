@@ -5,7 +5,6 @@ import { diesWithThis } from '../processes.ts';
 import { contain, signal, startChild } from './child.ts';
 import type { TaskLimit, TaskLimits } from './task-limits.ts';
 import { nodeBinary, ripgrepBinary } from './programs.ts';
-import { fromOwnAddress, peersOf } from './peer-network.ts';
 import { commandOf, listenAt, type ContainerStart, type RunningContainer, type TaskRunner } from './runner.ts';
 import { acceptAt } from './socket-pipe.ts';
 
@@ -26,9 +25,7 @@ async function startProcess(start: ContainerStart, limit: TaskLimit | null): Pro
   for (const folder of [home, workspace, join(mnt, 'session/outputs'), join(mnt, 'user')])
     await mkdir(folder, { recursive: true });
   const { nodeOptions, program } = commandOf(container);
-  const peers = peersOf(start);
-  const source = peers === null ? [] : fromOwnAddress(host, peers);
-  const [command, args] = diesWithThis(nodeBinary(), [...nodeOptions, ...source, join(container.imageDir, program)]);
+  const [command, args] = diesWithThis(nodeBinary(), [...nodeOptions, join(container.imageDir, program)]);
   const child = startChild({
     command,
     arguments: args,
@@ -40,6 +37,7 @@ async function startProcess(start: ContainerStart, limit: TaskLimit | null): Pro
       SANDBOX_WORKDIR: workspace,
       SANDBOX_MNT: mnt,
       PACKAGES_DIR: join(taskDir, 'packages'),
+      SANDBOX_RELAY_HOST: host,
       ...listenAt(start, `${host}:${container.port}`),
     },
     workDir: workspace,

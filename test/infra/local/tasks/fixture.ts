@@ -16,7 +16,7 @@ const listen = process.env.SANDBOX_LISTEN;
 const server = createServer((request, response) => {
   if (request.method === 'GET') {
     const [, host, port] = request.url.split('/');
-    const socket = connect({ host, port: Number(port), timeout: 5000 });
+    const socket = connect({ host, port: Number(port), localAddress: process.env.SANDBOX_RELAY_HOST, timeout: 5000 });
     socket.on('error', () => response.end()).on('timeout', () => socket.destroy(new Error('timeout')));
     socket.pipe(response);
     return;
