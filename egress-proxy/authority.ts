@@ -57,7 +57,7 @@ const BACKDATED_MS = DAY_MS;
 const COMMON_NAME = '2.5.4.3';
 const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2';
 
-export function createAuthority(): Authority {
+export function createAuthority(maxKept = MAX_KEPT): Authority {
   const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const hostKeys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const key = String(hostKeys.privateKey.export({ type: 'pkcs8', format: 'pem' }));
@@ -89,7 +89,7 @@ export function createAuthority(): Authority {
       const found = kept.get(host);
       if (found !== undefined && found.until > Date.now()) return found.context;
       const [oldest] = kept.keys();
-      if (kept.size >= MAX_KEPT && oldest !== undefined) kept.delete(oldest);
+      if (kept.size >= maxKept && oldest !== undefined) kept.delete(oldest);
       const context = make(host);
       kept.set(host, { context, until: Date.now() + KEEP_MS });
       return context;
