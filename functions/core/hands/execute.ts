@@ -7,11 +7,13 @@ import { recordIn, type SessionState } from '#contract/entries.ts';
 import { FIRST_POSITION, primaryThread, type EventId, type HandKey } from '#contract/ids.ts';
 import type { RepositoryFailure } from '#contract/repositories.ts';
 import { handOfCall, type ExecuteInput } from '#contract/run.ts';
+import { unreachableErrors } from '#core/egress/variables.ts';
 import { takeChanges, type TakenChanges } from '#core/hands/changes.ts';
 import type { ContentsWorld, Recipient } from '#core/hands/content-source.ts';
 import { contentsVersions, type ContentsVersions, giveContents, TAKES_NOTHING } from '#core/hands/contents.ts';
 import { toolUseOf } from '#core/hands/tool-use.ts';
 import { isAlive } from '#core/hands/is-alive.ts';
+import { warn } from '#core/hands/warn.ts';
 import { WAY_OUT_AWAITED, wayOutOf, type AskedWayOut, type WayOutOfCall } from '#core/hands/way-out.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
@@ -208,6 +210,8 @@ async function resultOf(
   // The call went to a sandbox that is gone: running it again elsewhere could repeat its effect.
   if (record?.generation !== sentTo || record.status !== 'ready') return LOST;
   const key: LogKey = { session: input.session, thread: input.thread };
+  const unreachable = unreachableErrors(record.network?.variables ?? []);
+  await warn(world, { session: key.session, state: sending.states.session }, unreachable);
   const cutOff = new AbortController();
   const hand = handOfCall(input);
   const recipient = { key, hand, ...sending.states, sandbox: record };
