@@ -28,6 +28,9 @@ const VARIABLES = {
   GIT_CONFIG_NOSYSTEM: '1',
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_ATTR_NOSYSTEM: '1',
+  // A repository's host is never this machine.
+  NO_PROXY: '',
+  no_proxy: '',
   // Its words are read.
   LC_ALL: 'C',
 };

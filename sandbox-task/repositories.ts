@@ -47,7 +47,7 @@ interface RepositoryTimes {
   readonly longMs: number;
 }
 
-const TIMES: RepositoryTimes = { waitMs: 5000, cloneMs: 600_000, pauseMs: 60_000, longMs: 20_000 };
+const TIMES: RepositoryTimes = { waitMs: 5000, cloneMs: 600_000, pauseMs: 30_000, longMs: 20_000 };
 const MOST_DOUBLINGS = 6;
 
 type Progress =

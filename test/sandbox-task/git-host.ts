@@ -1,8 +1,8 @@
 /**
- * A git host for tests: `git http-backend` behind TLS, which demands a token for the repositories below `/private`, and a
+ * A git host for tests: `git http-backend` behind TLS, which demands a token for the repositories below `/private` and `/others`, and a
  * proxy that tunnels to it whatever host is asked for, as the egress proxy would.
  */
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -13,16 +13,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { certificateFor } from '#test/ports/certificate.ts';
-
-export const hasGit = ((): boolean => {
-  try {
-    execFileSync('git', ['http-backend'], { stdio: 'ignore' });
-    return true;
-  } catch (error) {
-    // It asks for the variables of a request when it is there.
-    return (error as { status?: number | null }).status === 128 || /\b128\b/.test(String(error));
-  }
-})();
 
 const run = promisify(execFile);
 
@@ -60,7 +50,7 @@ export async function startGitHost(host = 'git.example.com', firstToken = 'token
     const { authorization } = request.headers;
     requests.push({ line: `${request.method} ${pathname}`, authorization });
     const status = [...fixed].find(([path]) => pathname.startsWith(path))?.[1];
-    const isPrivate = pathname.startsWith('/private/');
+    const isPrivate = /^\/(?:private|others)\//.test(pathname);
     const wanted = `Basic ${Buffer.from(`x-access-token:${token}`).toString('base64')}`;
     if (status !== undefined) return void response.writeHead(status).end();
     if (isPrivate && authorization !== wanted)

@@ -3,12 +3,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { ContentEntry, ExecuteResponse } from '#contract/hands.ts';
 import type { Checkout } from '#contract/repositories.ts';
 import { callOf, startSandbox, type Sandbox } from './running-sandbox.ts';
-import { hasGit, startGitHost, type GitHost } from './git-host.ts';
+import { startGitHost, type GitHost } from './git-host.ts';
 
+const hasGit = inject('hasGit');
 let host: GitHost;
 let shas: readonly string[];
 const sandboxes: Sandbox[] = [];
