@@ -1,6 +1,6 @@
 /**
- * The template that the service tests run, once for all of them. They test what deploys, with three options: streams that
- * clients leave behind end soon, MCP servers on this machine are allowed, and packages come from its registries.
+ * The template that the service tests run, once for all of them. They test what deploys, with four options: streams that
+ * clients leave behind end soon, MCP servers and hosts on this machine are allowed, and packages come from its registries.
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -20,6 +20,7 @@ export async function setup(): Promise<void> {
     context: {
       idleStreamSeconds: String(IDLE_STREAM_SECONDS),
       'mcp.allow': JSON.stringify(ALLOW_HERE),
+      'network.allow': JSON.stringify(ALLOW_HERE),
       packages: JSON.stringify(sourcesOfThisMachine()),
     },
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { apiWorld } from '#aws/worlds/api.ts';
 import { connectWorld } from '#aws/worlds/connect.ts';
+import { egressWorld } from '#aws/worlds/egress.ts';
 import { executeWorld } from '#aws/worlds/execute.ts';
 import { anthropicHarnessWorld } from '#aws/worlds/harness.anthropic.ts';
 import { bedrockHarnessWorld } from '#aws/worlds/harness.bedrock.ts';
@@ -70,6 +71,11 @@ const COMPLETE: Readonly<Record<string, string>> = {
   IDLE_STREAM_SECONDS: '300',
   RETIRED_MODELS: 'refused',
   NETWORK_MAX: 'unrestricted',
+  EGRESS_WARM_PROXIES: '0',
+  EGRESS_TASK_DEFINITION: 'egress',
+  EGRESS_CONTAINER: 'egress-proxy',
+  EGRESS_SUBNETS: 'subnet-5,subnet-6',
+  EGRESS_SECURITY_GROUP: 'sg-3',
   REPOSITORY_KEY_ARN: 'arn:aws:kms:us-east-1:000000000000:key/2',
   GIT_HOSTS: '{}',
   SANDBOX_MAX_SECONDS: '86400',
@@ -78,6 +84,7 @@ const COMPLETE: Readonly<Record<string, string>> = {
 
 const STORES = ['LOG_TABLE', 'RECORDS_TABLE', 'CONTENT_BUCKET'];
 const RATES = ['CREATES_PER_MINUTE', 'READS_PER_MINUTE'];
+const NETWORK = ['NETWORK_MAX', 'EGRESS_WARM_PROXIES'];
 const HARNESS = [
   ...STORES,
   ...[
@@ -135,9 +142,11 @@ const worlds = [
       'PACKAGES_SOURCES',
       'PACKAGES_SYSTEM',
       'CONTENT_BUCKET',
+      ...[...NETWORK, 'VAULT_TABLE', 'EGRESS_TASK_DEFINITION', 'EGRESS_CONTAINER', 'EGRESS_SUBNETS'],
+      'EGRESS_SECURITY_GROUP',
     ],
   },
-  { name: 'execute', world: executeWorld, needs: [...STORES, 'MEMORY_TABLE'] },
+  { name: 'execute', world: executeWorld, needs: [...STORES, 'MEMORY_TABLE', ...NETWORK] },
   { name: 'web-fetch', world: webFetchWorld, needs: [...STORES, 'WEB_FETCH_ALLOW'] },
   {
     name: 'mcp-proxy',
@@ -152,8 +161,13 @@ const worlds = [
     world: sweepWorld,
     needs: [
       ...[...STORES, 'RUN_STATE_MACHINE_ARN', 'VAULT_TABLE', 'MEMORY_TABLE'],
-      ...['SANDBOX_MAX_SECONDS', 'SANDBOX_IDLE_SECONDS', 'EXECUTE_FUNCTION_NAME'],
+      ...['SANDBOX_MAX_SECONDS', 'SANDBOX_IDLE_SECONDS', 'EXECUTE_FUNCTION_NAME', ...NETWORK],
     ],
+  },
+  {
+    name: 'egress',
+    world: egressWorld,
+    needs: ['RECORDS_TABLE', 'VAULT_TABLE', 'SECRETS_PREFIX', 'AUDIT_TABLE'],
   },
   { name: 'sign-audit', world: signAuditWorld, needs: ['AUDIT_TABLE', 'AUDIT_KEY_ARN', 'AUDIT_HEADS_BUCKET'] },
   { name: 'issue-key', world: issueKeyWorld, needs: ['RECORDS_TABLE', 'FIRST_API_KEY_SECRET_ARN'] },
