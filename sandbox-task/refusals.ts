@@ -2,20 +2,17 @@
  * What the egress proxy refused, as its answers to `CONNECT` tell. A program such as `curl -s` shows nothing of it, so the
  * result of the call does. Answers to other requests may be those of servers, and are not read.
  */
-import type { Socket } from 'node:net';
-
-const MAX_LINE = 1024;
 /** What one result tells. */
 const MOST_HOSTS = 5;
 /** What is remembered until a result tells it. */
 const MOST_REMEMBERED = 100;
 
-const ASKED = /^CONNECT ([!-~]{1,300}):\d{1,5} HTTP\/1\.[01]$/;
-const REFUSED = /^HTTP\/1\.1 (?:403|407|503) ([ -~]{1,500})$/;
+const ASKED = /^CONNECT ([!-~]{1,300}):\d{1,5} HTTP\/1\.[01]\r\n/;
+const REFUSED = /^HTTP\/1\.1 (?:403|407|503) ([ -~]{1,500})\r\n/;
 
 export interface Refusals {
-  /** Reads the first line of each side. Before anything is piped. */
-  watch(client: Socket, proxy: Socket): void;
+  /** Reads the first lines of a request and of its answer. */
+  read(asked: Buffer, answer: Buffer): void;
   /** No proxy could be reached, for this reason. */
   noWay(reason: string): void;
   /** Each host once. */
@@ -26,16 +23,12 @@ export function refusalsSeen(): Refusals {
   const seen = new Map<string, string>();
   let without: string | null = null;
 
-  async function watch(client: Socket, proxy: Socket): Promise<void> {
-    const [asked, answered] = [firstLine(client), firstLine(proxy)];
-    const [, host] = ASKED.exec((await asked) ?? '') ?? [];
-    const [, sentence] = REFUSED.exec((await answered) ?? '') ?? [];
-    if (host === undefined || sentence === undefined || seen.size >= MOST_REMEMBERED) return;
-    seen.set(host, sentence);
-  }
-
   return {
-    watch: (client, proxy) => void watch(client, proxy),
+    read(asked, answer) {
+      const [, host] = ASKED.exec(asked.toString('latin1')) ?? [];
+      const [, sentence] = REFUSED.exec(answer.toString('latin1')) ?? [];
+      if (host !== undefined && sentence !== undefined && seen.size < MOST_REMEMBERED) seen.set(host, sentence);
+    },
     noWay: (reason) => void (without = reason),
     take() {
       const told = [...seen].slice(0, MOST_HOSTS).map(([host, why]) => `(The network rules refused ${host}: ${why}.)`);
@@ -47,23 +40,4 @@ export function refusalsSeen(): Refusals {
       return told;
     },
   };
-}
-
-/** Null when the side ends without one. */
-function firstLine(side: Socket): Promise<string | null> {
-  return new Promise((resolve) => {
-    let read: Buffer = Buffer.alloc(0);
-    function onData(chunk: Buffer): void {
-      read = Buffer.concat([read, chunk]);
-      const end = read.indexOf('\n');
-      if (end < 0 && read.length < MAX_LINE) return;
-      settle(end < 0 ? null : read.toString('latin1', 0, end).trimEnd());
-    }
-    const onClose = () => settle(null);
-    function settle(line: string | null): void {
-      side.off('data', onData).off('close', onClose);
-      resolve(line);
-    }
-    side.on('data', onData).on('close', onClose);
-  });
 }

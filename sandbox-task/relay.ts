@@ -1,7 +1,7 @@
 /**
  * The way out of the programs of a task: a port of its own at which they find a forward proxy. The relay pipes each
  * connection to the egress proxy, after a line that says for whom it speaks. It reads nothing of what it carries but the
- * first line of each side. While no proxy is known that can be reached, connections wait here for a bounded time.
+ * first lines of each side. While no proxy is known that can be reached, connections wait here for a bounded time.
  */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -33,7 +33,6 @@ export interface Awaited {
 }
 
 export interface RelayOptions {
-  /** Another loopback address than the usual one belongs to this task alone, and is the source of its connections. */
   readonly host: string;
   readonly port?: number | undefined;
   /** Receives the certificate of the proxy's authority, in PEM. */
@@ -143,7 +142,20 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
       return pass(client);
     }
     if (trusted !== address) void fetchCertificate(address);
-    carry(client, out);
+    const asked = await firstBytes(client);
+    if (asked === null) return void out.destroy();
+    out.write(asked);
+    if (!isRepeatable(asked)) return join(client, out);
+    const answer = await firstBytes(out);
+    if (answer === null) {
+      // It accepted the connection and is gone: another one may serve the same request.
+      lose(address);
+      client.unshift(asked);
+      return pass(client);
+    }
+    refusals.read(asked, answer);
+    out.unshift(answer);
+    join(client, out);
   }
 
   /** A proxy that cannot be reached is none. */
@@ -174,12 +186,7 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
     const said = wayOut;
     const at = addressOf(address);
     if (said === null || at === null) return null;
-    const out = connect({
-      ...at,
-      allowHalfOpen: true,
-      noDelay: true,
-      ...(host !== USUAL_HOST && { localAddress: host }),
-    });
+    const out = connect({ ...at, allowHalfOpen: true, noDelay: true });
     const signal = AbortSignal.timeout(times.connectMs);
     try {
       await once(out, 'connect', { signal });
@@ -199,14 +206,6 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
     if (certificate !== null) return trust(certificate);
     trusted = null;
     if (out === null) lose(address);
-  }
-
-  function carry(client: Socket, out: Socket): void {
-    refusals.watch(client, out);
-    client.pipe(out);
-    out.pipe(client);
-    client.once('close', () => out.destroy());
-    out.once('close', () => client.destroy());
   }
 
   function isReady(): boolean {
@@ -275,6 +274,33 @@ async function listenAt(address: { host: string; port: number }, accept: (client
   server.listen(address);
   await once(server, 'listening');
   return server;
+}
+
+/** The first bytes that a side sends, taken out of it; null when it ends without one. */
+function firstBytes(side: Socket): Promise<Buffer | null> {
+  return new Promise((resolve) => {
+    const settle = (bytes: Buffer | null) => {
+      side.off('data', settle).off('end', onEnd).off('close', onEnd).pause();
+      resolve(bytes);
+    };
+    const onEnd = () => settle(null);
+    if (side.destroyed) return onEnd();
+    side.on('data', settle).on('end', onEnd).on('close', onEnd).resume();
+  });
+}
+
+/** The whole of a request that has no effect, or that no server has seen while it is not answered. */
+function isRepeatable(asked: Buffer): boolean {
+  return /^(?:CONNECT|GET|HEAD) [^]*\r\n\r\n$/.test(asked.toString('latin1'));
+}
+
+function join(client: Socket, out: Socket): void {
+  client.pipe(out);
+  out.pipe(client);
+  client.once('close', () => out.destroy());
+  out.once('close', () => client.destroy());
+  if (client.destroyed) out.destroy();
+  if (out.destroyed) client.destroy();
 }
 
 function addressOf(text: string): { readonly host: string; readonly port: number } | null {

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { ReplyTool } from '#infra/local/model/script.ts';
 import { bash, calling } from '#test/journeys/scripts.ts';
+import { engineClient } from '#test/runtime/engine-client.ts';
+import { tableIn } from '#test/runtime/clients.ts';
+import { createTable } from '#aws/table.ts';
+import { listenHere, type Listening } from '#test/mcp/listening.ts';
 import { ofType, resultsInOrder, startService, textOf, type Service } from '#test/journeys/service.ts';
 
 describe('each sandbox tool, in a real sandbox,', () => {
@@ -96,16 +100,102 @@ describe('each sandbox tool, in a real sandbox,', () => {
 
   it('gives commands an environment without variables of the service', async () => {
     const { text } = await resultOf(bash('env'));
-    expect(text).not.toMatch(/AWS_|ANTHROPIC|SANDBOX_|TOKEN|SECRET/i);
+    expect(text).not.toMatch(/AWS_(?!CA_BUNDLE)|ANTHROPIC|SANDBOX_|TOKEN|SECRET/i);
   });
 
-  it.skipIf(!inject('hasBubblewrap'))('gives commands no network and none of this machine’s files', async () => {
-    const { text } = await resultOf(
-      bash(`ls ${service.data} ${process.env['HOME'] ?? '/root'}/.ssh; cat /proc/net/dev | wc -l; true`),
+  it.skipIf(!inject('hasBubblewrap'))(
+    'gives commands no network of their own and none of this machine’s files',
+    async () => {
+      const { text } = await resultOf(
+        bash(`ls ${service.data} ${process.env['HOME'] ?? '/root'}/.ssh; cat /proc/net/dev | wc -l; true`),
+      );
+      expect(text).not.toContain('secrets');
+      expect((await resultOf(bash('timeout 2 bash -c "</dev/tcp/127.0.0.1/80" && echo reached'))).text).not.toContain(
+        'reached',
+      );
+    },
+  );
+});
+
+describe.skipIf(!inject('hasBubblewrap'))('programs in a sandbox', () => {
+  let service: Service;
+  let here: Listening;
+  beforeAll(async () => {
+    service = await startService();
+    here = await listenHere((request, response) => void response.end(`seen ${request.url}`));
+  });
+  afterAll(async () => {
+    await here.close();
+    await service.close();
+  });
+
+  async function sessionOf(networking: object) {
+    const { client } = service;
+    const agent = await client.beta.agents.create({
+      ...{ name: 'Ada', model: 'claude-opus-5', system: 'You are Ada.', tools: [{ type: 'agent_toolset_20260401' }] },
+    });
+    const config = { type: 'cloud', networking } as never;
+    const environment = await client.beta.environments.create({ name: 'lab', config });
+    return (await client.beta.sessions.create({ agent: agent.id, environment_id: environment.id })).id;
+  }
+
+  async function run(session: string, command: string): Promise<string> {
+    service.standIn.script(calling(bash(command)));
+    return resultsInOrder(await service.converse(session, 'go'))[0] ?? expect.fail('the call has no result');
+  }
+
+  const table = () => createTable(engineClient(service.runtime), tableIn(service.runtime, 'RECORDS_TABLE'));
+  const proxy = () => table().get({ pk: 'egress', sk: 'proxy#0' });
+  /** The variable keeps programs from asking the proxy for this machine. */
+  const get = (url: string) => `curl -sS --noproxy '' -m 60 ${url}`;
+  const limited = (...hosts: readonly string[]) => ({ type: 'limited', allowed_hosts: hosts });
+
+  it('of a session that reaches nothing find no way out, and no proxy is started for them', async () => {
+    const before = await proxy();
+    const told = await run(
+      await sessionOf(limited()),
+      `env | grep -ci proxy; ${get(`http://localhost:${here.port}/a`)} 2>&1`,
     );
-    expect(text).not.toContain('secrets');
-    expect((await resultOf(bash('timeout 2 bash -c "</dev/tcp/127.0.0.1/80" && echo reached'))).text).not.toContain(
-      'reached',
-    );
+    expect(told).toMatch(/^0\n.*(refused|connect)/);
+    expect(await proxy()).toEqual(before);
+  });
+
+  it('that use no network start no proxy', async () => {
+    const before = await proxy();
+    expect(await run(await sessionOf({ type: 'unrestricted' }), 'echo $https_proxy')).toMatch(/^http:\/\/127/);
+    expect(await proxy()).toEqual(before);
+  });
+
+  it('reach the open network and no private address, and go on when the proxy was killed', async () => {
+    const session = await sessionOf({ type: 'unrestricted' });
+    const fetched = get(`http://localhost:${here.port}/a`);
+    expect(await run(session, fetched)).toBe('seen /a');
+    const private_ = [
+      'https://169.254.169.254/',
+      'https://10.0.0.1/',
+      'https://[::ffff:a00:1]/',
+      'https://2130706434/',
+    ];
+    const refused = await run(session, private_.map((url) => `curl -s -m 60 ${url}`).join('; '));
+    expect(refused).toContain('(The network rules refused 169.254.169.254: ');
+    expect(refused.match(/private hosts are reached only where network.allow/g)).toHaveLength(4);
+    const { task } = (await proxy()) ?? {};
+    await service.runtime.faults.loseSandbox(String(task));
+    expect(await run(session, fetched)).toBe('seen /a');
+    expect((await proxy())?.['task']).not.toBe(task);
+  });
+
+  it('of a limited session reach its hosts, and are told which rule refused another', async () => {
+    const session = await sessionOf(limited('localhost'));
+    expect(await run(session, get(`http://localhost:${here.port}/b`))).toBe('seen /b');
+    const refused = await run(session, `curl -s -m 60 https://example.com/; echo "ended $?"`);
+    expect(refused).toMatch(/^ended 56\n/);
+    expect(refused).toContain('add it to networking.allowed_hosts of the environment');
+    const uses = async () => {
+      const { data } = await service.client.get<{ data: readonly { entry: object }[] }>('/v1/x/audit?kind=egress');
+      return data.map(({ entry }) => entry);
+    };
+    const refusal = { session, host: 'example.com', verdict: 'refused', rule: 'allowed_hosts' };
+    await expect.poll(uses, { timeout: 20_000 }).toContainEqual(expect.objectContaining(refusal));
   });
 });
