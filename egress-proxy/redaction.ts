@@ -70,10 +70,19 @@ function redactor({ substitutions, repositories }: Granted): Replacer<null> {
     ),
   ];
   return replacer(
-    secrets.flatMap(({ secret, put }) =>
-      [...new Set(formsOf(secret))].map((form) => ({ find: Buffer.from(form), put: Buffer.from(put), of: null })),
-    ),
+    secrets.flatMap(({ secret, put }) => bytesOf(secret).map((find) => ({ find, put: Buffer.from(put), of: null }))),
   );
+}
+
+/**
+ * A header has no encoding. A secret with letters beyond ASCII goes out in UTF-8, and many servers take each byte for a
+ * character, which they may write in UTF-8 again.
+ */
+function bytesOf(secret: string): readonly Buffer[] {
+  const read = [secret, Buffer.from(secret).toString('latin1')];
+  const forms = new Set(read.flatMap(formsOf));
+  const inLatin1 = formsOf(secret).filter((form) => /[\u0080-\u00ff]/.test(form));
+  return [...[...forms].map((form) => Buffer.from(form)), ...inLatin1.map((form) => Buffer.from(form, 'latin1'))];
 }
 
 /** `Bearer <token>`, `Basic <user and token>`, or a token alone: each part that is secret by itself. */

@@ -34,12 +34,20 @@ describe('a secret that a server echoes', () => {
     ['in JSON', (text) => JSON.stringify(text)],
     ['in hex', (text) => Buffer.from(text).toString('hex')],
     ['its first half', (text) => text.slice(0, 15)],
+    ['as a server reads the bytes of a header', (text) => Buffer.from(text).toString('latin1')],
+    ['in JSON, as a server reads a header', (text) => JSON.stringify(Buffer.from(text).toString('latin1'))],
   ];
   it.each(coats)('in a body becomes the placeholder again: %s', async (_how, wear) => {
     const { body } = await answerOf((_request, response) => void response.end(`before ${wear(SECRET)} after`));
     expect(body).toMatch(/^before .* after$/);
     expect(body).toContain(PLACEHOLDER);
     expect(tracesIn(body, [SECRET])).toEqual([]);
+    expect(body).not.toContain(SECRET.slice(0, 8));
+  });
+
+  it('in Latin 1 is found', async () => {
+    const { body } = await answerOf((_request, response) => void response.end(Buffer.from(BODY, 'latin1')));
+    expect(body).toBe(CLEAN);
   });
 
   it('in headers, their names and the words of the status line is redacted', async () => {
