@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { rootCertificates } from 'node:tls';
 import { asServer } from './as-agent.ts';
+import { keyStoreOf } from './java.ts';
 
 const PATIENCE_MS = 10_000;
 const MAX_BYTES = 64 * 1024;
@@ -51,20 +52,35 @@ function publicAuthorities(): string {
   return rootCertificates.join('\n');
 }
 
+export interface Bundle {
+  /** Certificates in PEM. */
+  readonly path: string;
+  /** The same ones for Java. */
+  readonly keyStore: string;
+  write(certificate: string): void;
+}
+
 /**
- * A file with the certificates of public authorities and of the egress proxy's. It belongs to the server, in a folder of the
- * server, where there are two users. Programs find it whole at every moment.
+ * The certificates of public authorities and of the egress proxy's, in two files. They belong to the server, in a folder of the
+ * server, where there are two users. Programs find each whole at every moment.
  */
-export function createBundle(mnt: string): { readonly path: string; write(certificate: string): void } {
+export function createBundle(mnt: string): Bundle {
   const path = join(mnt, 'session', '.ca-bundle.pem');
+  const keyStore = join(mnt, 'session', '.ca-bundle.jks');
   const authorities = publicAuthorities();
+  const replace = (file: string, bytes: string | Buffer): void => {
+    const whole = join(dirname(file), '.ca-bundle.new');
+    writeFileSync(whole, bytes, { mode: 0o644 });
+    renameSync(whole, file);
+  };
   return {
     path,
+    keyStore,
     write(certificate) {
+      const all = `${authorities}\n${certificate}`;
       asServer(() => {
-        const whole = join(dirname(path), '.ca-bundle.new');
-        writeFileSync(whole, `${authorities}\n${certificate}`, { mode: 0o644 });
-        renameSync(whole, path);
+        replace(path, all);
+        replace(keyStore, keyStoreOf(all));
       });
     },
   };

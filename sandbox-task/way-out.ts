@@ -1,6 +1,7 @@
 /** The relay of a sandbox, and the variables with which its programs find it and trust the egress proxy's authority. */
 import type { WayOut } from '../functions/contract/hands.ts';
-import { createBundle } from './certificate.ts';
+import { createBundle, type Bundle } from './certificate.ts';
+import { javaOptions } from './java.ts';
 import type { Log } from './log.ts';
 import { createRelay, type Relay, type RelayOptions } from './relay.ts';
 
@@ -16,7 +17,7 @@ interface WayOutOptions extends Omit<RelayOptions, 'trust'> {
 }
 
 export function wayOutOf({ mnt, log, ...at }: WayOutOptions): SandboxWayOut {
-  let bundle: ReturnType<typeof createBundle> | null = null;
+  let bundle: Bundle | null = null;
   let known: WayOut | null = null;
   const relay = createRelay({
     ...at,
@@ -35,14 +36,20 @@ export function wayOutOf({ mnt, log, ...at }: WayOutOptions): SandboxWayOut {
       },
     },
     variables() {
-      if (known === null || relay.url() === null) return {};
-      return { ...known.variables, ...proxyVariables(relay.url() ?? ''), ...(bundle && trustVariables(bundle.path)) };
+      const url = relay.url();
+      if (known === null || url === null) return {};
+      return {
+        ...known.variables,
+        ...proxyVariables(url),
+        ...(bundle && trustVariables(bundle.path)),
+        JAVA_TOOL_OPTIONS: javaOptions(url, bundle?.keyStore ?? null),
+      };
     },
   };
 }
 
 /** Without it, programs trust public authorities as they usually do. */
-function bundleAt(mnt: string, log: Log): ReturnType<typeof createBundle> | null {
+function bundleAt(mnt: string, log: Log): Bundle | null {
   const bundle = createBundle(mnt);
   try {
     bundle.write('');
