@@ -46,7 +46,7 @@ export function executeWorld(env: Env): ExecuteWorld & { readonly journal: Funct
 }
 
 function wayOutIn(env: Env, dynamodb: DynamoDBClient): ExecuteWorld['wayOut'] {
-  if (setting(env, 'NETWORK_MAX') === 'none') return null;
-  const warm = Number(setting(env, 'EGRESS_WARM_PROXIES'));
-  return { warm, hmac, proxies: createProxyRecords(dynamodb, setting(env, 'RECORDS_TABLE')) };
+  const isClosed = setting(env, 'NETWORK_MAX') === 'none';
+  const warm = isClosed ? 0 : Number(setting(env, 'EGRESS_WARM_PROXIES'));
+  return { warm, isClosed, hmac, proxies: createProxyRecords(dynamodb, setting(env, 'RECORDS_TABLE')) };
 }

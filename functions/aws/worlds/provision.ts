@@ -45,17 +45,16 @@ export function provisionWorld(env: Env): ProvisionWorld & EndAllWorld & { reado
   };
 }
 
-function wayOutWorld(env: Env, ecs: ECSClient): WayOutWorld | null {
+function wayOutWorld(env: Env, ecs: ECSClient): WayOutWorld {
   const max = z.enum(REACHES).parse(setting(env, 'NETWORK_MAX'));
-  if (max === 'none') return null;
   const [dynamodb, table] = [createDynamoDb(env), setting(env, 'RECORDS_TABLE')];
   const vaults = setting(env, 'VAULT_TABLE');
-  const warm = Number(setting(env, 'EGRESS_WARM_PROXIES'));
+  const warm = max === 'none' ? 0 : Number(setting(env, 'EGRESS_WARM_PROXIES'));
   return {
     max,
     warm,
     proxies: createProxyRecords(dynamodb, table),
-    proxyTasks: createProxyTasks({ ...taskPlace(env, 'EGRESS'), ecs }, warm),
+    proxyTasks: max === 'none' ? null : createProxyTasks({ ...taskPlace(env, 'EGRESS'), ecs }, warm),
     sessionReader: createSessionReader(dynamodb, table),
     environments: createEnvironmentRecords(dynamodb, table),
     vaults: createVaultRecords(dynamodb, vaults),

@@ -24,8 +24,7 @@ import { whileItStands } from '#core/session/watch.ts';
 
 export type ExecuteWorld = ContentsWorld &
   Pick<Ports, 'sandboxes' | 'stamp' | 'pause' | 'journal'> & {
-    /** Null where the deployment opens no network. */
-    readonly wayOut: AskedWayOut | null;
+    readonly wayOut: AskedWayOut;
   };
 
 interface CallToSend {

@@ -14,12 +14,13 @@ import { errorClass } from '#core/ports/errors.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import type { ProxySlot, SandboxRecord, Starter } from '#core/ports/sandboxes.ts';
 
-/** What an open deployment has. */
+/** What decides what a sandbox reaches and finds, and what leads it there. */
 export interface WayOutWorld extends Pick<
   Ports,
   'proxies' | 'sessionReader' | 'environments' | 'vaults' | 'credentials'
 > {
-  readonly proxyTasks: Starter<ProxySlot>;
+  /** Null where no environment may open anything. */
+  readonly proxyTasks: Starter<ProxySlot> | null;
   /** How many proxies are up all the time. */
   readonly warm: number;
   /** The option `network.max`. */
@@ -27,8 +28,7 @@ export interface WayOutWorld extends Pick<
 }
 
 export interface ProvisionWorld extends PackagePorts, Pick<Ports, 'sandboxes' | 'tasks' | 'newToken' | 'journal'> {
-  /** Null where no environment may open anything. */
-  readonly wayOut: WayOutWorld | null;
+  readonly wayOut: WayOutWorld;
 }
 
 /** A start that had no watcher for so long belongs to a turn that has ended. */
@@ -46,13 +46,14 @@ export async function provision(world: ProvisionWorld, input: ProvisionInput): P
 
 /** An egress proxy for the sandboxes of a session whose programs wait for one. */
 export async function provisionWayOut(world: ProvisionWorld, session: SessionId): Promise<Provisioned | null> {
-  return world.wayOut && provisionProxy(world, slotOf(world, session, world.wayOut.warm));
+  return provisionProxy(world, slotOf(world, session, world.wayOut.warm));
 }
 
 /** For the sweep, which keeps proxies up. */
 export async function provisionProxy(world: ProvisionWorld, slot: ProxySlot): Promise<Provisioned | null> {
-  if (world.wayOut === null) return null;
-  const { generation } = await startTask(proxyWorld(world, world.wayOut), slot);
+  const starting = proxyWorld(world);
+  if (starting === null) return null;
+  const { generation } = await startTask(starting, slot);
   return { generation };
 }
 
@@ -68,7 +69,9 @@ function sandboxWorld(world: ProvisionWorld): StartWorld<HandKey> {
   };
 }
 
-function proxyWorld(world: ProvisionWorld, { proxies, proxyTasks }: WayOutWorld): StartWorld<ProxySlot> {
+function proxyWorld(world: ProvisionWorld): StartWorld<ProxySlot> | null {
+  const { proxies, proxyTasks } = world.wayOut;
+  if (proxyTasks === null) return null;
   return {
     ...world,
     tasks: proxyTasks,
@@ -92,8 +95,8 @@ async function networkOf(
   previous: SandboxRecord | null,
 ): Promise<SandboxNetwork | null> {
   const { wayOut } = world;
-  const session = wayOut && (await wayOut.sessionReader.find(hand.session));
-  if (wayOut === null || session === null) return null;
+  const session = await wayOut.sessionReader.find(hand.session);
+  if (session === null) return null;
   const { workspace, details, contents } = session;
   const environment = await wayOut.environments.find(workspace, previous?.environment ?? details.environment_id);
   const earlier = previous === null || previous.status === 'planned' ? null : (previous.network?.reach ?? null);
@@ -106,18 +109,21 @@ async function networkOf(
   const hasRepositories = contents?.resources.some(({ type }) => type === 'github_repository') === true;
   if (!reachesSomething(reach) && variables.length === 0 && !hasRepositories) return null;
   const network = { workspace, reach, variables: [...variables], ...(hasRepositories && { hasRepositories }) };
-  if (opensAhead(network)) await beginProxy(world, wayOut, hand.session);
+  if (opensAhead(network)) await beginProxy(world, hand.session);
   return network;
 }
 
 /** An environment that names hosts means to use them; the default one may never. */
 function opensAhead({ reach, variables, hasRepositories }: SandboxNetwork): boolean {
-  return reach.type === 'limited' || variables.length > 0 || hasRepositories === true;
+  const isUsed = variables.some(({ unreachable }) => unreachable === undefined);
+  return (reach.type === 'limited' && reachesSomething(reach)) || isUsed || hasRepositories === true;
 }
 
 /** Best effort: a program that needs it asks again. */
-async function beginProxy(world: ProvisionWorld, wayOut: WayOutWorld, session: SessionId): Promise<void> {
-  await beginStart(proxyWorld(world, wayOut), slotOf(world, session, wayOut.warm)).catch((error: unknown) => {
+async function beginProxy(world: ProvisionWorld, session: SessionId): Promise<void> {
+  const starting = proxyWorld(world);
+  if (starting === null) return;
+  await beginStart(starting, slotOf(world, session, world.wayOut.warm)).catch((error: unknown) => {
     world.journal.line('egress proxy', { session, outcome: 'not begun', error: errorClass(error) });
   });
 }

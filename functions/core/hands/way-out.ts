@@ -13,6 +13,8 @@ import type { ReservedSandbox } from '#core/ports/sandboxes.ts';
 export interface AskedWayOut extends Pick<Ports, 'proxies' | 'hmac'> {
   /** How many proxies are up all the time. */
   readonly warm: number;
+  /** No environment may open anything: programs find their variables and no network. */
+  readonly isClosed: boolean;
 }
 
 /** The call has to wait for the state machine to provide a proxy. */
@@ -31,19 +33,20 @@ interface CallPlace {
 
 /** A proxy that is named so often, and of which the sandbox has no use, serves no program of this call. */
 const MOST_ROUNDS = 2;
+const CLOSED = "this deployment opens no network to programs: its option network.max is 'none'";
 const NO_PROXY = 'no way to the network could be opened; try again later';
 
 /** `isSecondTime`: the state machine has asked for a proxy. */
 export function wayOutOf(
-  { wayOut: world, sha256 }: { readonly wayOut: AskedWayOut | null } & Pick<Ports, 'sha256'>,
+  { wayOut: world, sha256 }: { readonly wayOut: AskedWayOut } & Pick<Ports, 'sha256'>,
   { hand, sandbox }: CallPlace,
   { isSecondTime }: { readonly isSecondTime: boolean },
 ): WayOutOfCall {
-  const told = world && toldOf(world, { hand, sandbox });
+  const told = toldOf(world, { hand, sandbox });
   let rounds = 0;
 
   async function next(request: ExecuteRequest, unreachable: string | null) {
-    if (world === null || told === null) return request;
+    if (told === null) return request;
     rounds += 1;
     const slot = slotOf({ sha256 }, hand.session, world.warm);
     const record = await world.proxies.find(slot);
@@ -60,16 +63,17 @@ export function wayOutOf(
   return { first: (request) => (told === null ? request : { ...request, wayOut: told }), next };
 }
 
-/** Null for a sandbox whose programs reach nothing. */
+/** Null for a sandbox whose programs reach nothing and find no variable. */
 function toldOf(world: AskedWayOut, { hand, sandbox }: CallPlace): WayOut | null {
   const { network = null, token, generation } = sandbox;
   if (network === null) return null;
-  const opensTls = network.variables.length > 0 || network.hasRepositories === true;
+  const isUsed = network.variables.some(({ unreachable }) => unreachable === undefined);
+  const opensTls = isUsed || network.hasRepositories === true;
   return {
     proxy: null,
     caller: callerOf({ ...hand, generation }),
     token: egressToken(world, token),
     variables: placeholders(world, { session: hand.session, token }, network.variables),
-    ...(opensTls && { opensTls }),
+    ...(world.isClosed ? { reason: CLOSED } : opensTls && { opensTls }),
   };
 }

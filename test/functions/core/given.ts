@@ -5,6 +5,7 @@ import type { SessionAgent } from '#contract/agents.ts';
 import type { Entry, QueuedEntry } from '#contract/entries.ts';
 import type { EventInput } from '#contract/events.ts';
 import type { Hands } from '#contract/run.ts';
+import type { WayOutWorld } from '#core/hands/provision.ts';
 import type { TurnWorld } from '#core/harness/turn-world.ts';
 import type { ModelAnswer } from '#core/ports/model.ts';
 import type { Head, LogKey } from '#core/ports/session-log.ts';
@@ -81,7 +82,7 @@ function unused<Port extends object>(): Port {
 
 /** What contents come from and go to, in a session that has none. */
 export const NO_SOURCES = {
-  wayOut: null,
+  wayOut: { proxies: unused<Ports['proxies']>(), hmac: () => 'hmac', warm: 0, isClosed: true },
   archiveReader: { read: async () => null },
   contents: { find: async () => null },
   skills: unused<Ports['skills']>(),
@@ -94,6 +95,14 @@ export const NO_SOURCES = {
   newToken: () => 'token',
   sha256: (text: string) => createHash('sha256').update(text).digest('hex'),
 };
+
+/** What a sandbox reaches and finds, in a session without environment and vaults. */
+export const NO_WAY_OUT = {
+  max: 'none',
+  ...{ warm: 0, proxies: unused<Ports['proxies']>(), proxyTasks: null },
+  ...{ environments: unused<Ports['environments']>(), sessionReader: { find: async () => null } },
+  ...{ vaults: unused<Ports['vaults']>(), credentials: unused<Ports['credentials']>() },
+} satisfies WayOutWorld;
 
 /** For requests in which no file is named. */
 export const NO_FILES = createAttachedFiles({ blobs: unused<Ports['blobs']>() });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '#contract/entries.ts';
-import { EventId, Instant, Position } from '#contract/ids.ts';
+import { CredentialId, EventId, Instant, Position, VaultId, WorkspaceId } from '#contract/ids.ts';
 import type { ExecuteResponse } from '#contract/hands.ts';
 import type { ExecuteInput } from '#contract/run.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
@@ -109,6 +109,20 @@ describe('a call of a sandbox’s tool', () => {
     expect(await run(generation === undefined ? undefined : { generation })).toBe('ended');
     expect([marked, sent]).toEqual([[2], [BASH]]);
     expect(added()).toContain('"ran"');
+  });
+
+  it('tells people of a variable that no host may get, before its result', async () => {
+    const variable = { name: 'KEY', vault: VaultId.parse('vlt_1'), credential: CredentialId.parse('vcrd_1') };
+    const network = (unreachable?: true) => ({
+      ...{ workspace: WorkspaceId.parse('wrkspc_1'), reach: { type: 'none' as const } },
+      variables: [{ ...variable, ...(unreachable && { unreachable }) }],
+    });
+    const { run, added } = stage({ ...READY, network: network(true) });
+    await run(undefined);
+    expect(added()).toMatch(/"credential_host_unreachable_error".*"ran"/);
+    const reached = stage({ ...READY, network: network() });
+    await reached.run(undefined);
+    expect(reached.added()).not.toContain('session.error');
   });
 
   it('tells the model why there is no sandbox', async () => {

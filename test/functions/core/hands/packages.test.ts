@@ -8,7 +8,7 @@ import { archiveOf, packageList } from '#core/hands/packages.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
 import type { TaskStatus } from '#core/ports/sandboxes.ts';
 import { warehouse } from '#test/functions/core/hands/packages.fixture.ts';
-import { SILENT, steadyStamp } from '#test/functions/core/given.ts';
+import { NO_WAY_OUT, SILENT, steadyStamp } from '#test/functions/core/given.ts';
 import { createTable } from '#aws/table.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
@@ -68,7 +68,7 @@ describe('provisioning with packages', () => {
       builds: store.builds,
       sources: {},
       system: 'bookworm',
-      wayOut: null,
+      wayOut: NO_WAY_OUT,
       stamp,
       pause: async (ms) => stamp.advance(ms),
       newToken: randomUUID,

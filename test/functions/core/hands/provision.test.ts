@@ -7,7 +7,7 @@ import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
 import { release, stopLost } from '#core/hands/release.ts';
 import type { Tasks, TaskRun } from '#core/ports/sandboxes.ts';
 import { warehouse } from '#test/functions/core/hands/packages.fixture.ts';
-import { SILENT, steadyStamp } from '#test/functions/core/given.ts';
+import { NO_WAY_OUT, SILENT, steadyStamp } from '#test/functions/core/given.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const THREAD = ThreadId.parse('sthr_1');
@@ -66,7 +66,7 @@ describe('provisioning a sandbox', () => {
       builds: store.builds,
       sources: {},
       system: 'bookworm',
-      wayOut: null,
+      wayOut: NO_WAY_OUT,
     };
     const run = (over: Partial<ProvisionWorld> = {}) =>
       provision({ ...world, ...over }, { session, thread: THREAD, call: {} });

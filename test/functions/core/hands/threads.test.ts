@@ -7,6 +7,7 @@ import { mainHand } from '#contract/ids.ts';
 import { provision, type ProvisionWorld } from '#core/hands/provision.ts';
 import { createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createStamp, newToken, pause, sha256 } from '#aws/stamp.ts';
+import { NO_WAY_OUT } from '#test/functions/core/given.ts';
 import { type Sandbox, startSandbox, TOKEN } from '#test/sandbox-task/running-sandbox.ts';
 import { stageSandbox } from './sandbox-stage.fixture.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
@@ -156,7 +157,7 @@ describe('threads in one sandbox', () => {
         status: async () => ({ status: 'running', address: addressOf(next) }),
         stop: async () => undefined,
       },
-      wayOut: null,
+      wayOut: NO_WAY_OUT,
     };
     try {
       const running = (['p1', 'a1', 'b1'] as const).map((name) => stage.run(name));

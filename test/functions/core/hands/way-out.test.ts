@@ -13,6 +13,7 @@ import type { ExecuteRequest } from '#contract/hands.ts';
 import type { ReservedSandbox, Starter } from '#core/ports/sandboxes.ts';
 import { warehouse } from '#test/functions/core/hands/packages.fixture.ts';
 import { AGENT, NOW, SANDBOX, SILENT, steadyStamp } from '#test/functions/core/given.ts';
+import { aCredential, aVault } from '#test/ports/vaults.fixture.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 
 const SLOT = { slot: 0 };
@@ -55,7 +56,12 @@ describe('the way out of a session', () => {
     await createTable(dynamodb.client, dynamodb.recordsTable).remove({ pk: 'egress', sk: 'proxy#0' });
   });
 
-  async function stage(networking: Networking | null, max: WayOutWorld['max'] = 'unrestricted') {
+  /** `hosts`: the session has a vault with a variable for them. */
+  async function stage(
+    networking: Networking | null,
+    max: WayOutWorld['max'] = 'unrestricted',
+    hosts: readonly string[] = [],
+  ) {
     const session = SessionId.parse(`sesn_${process.pid}w${(sessions += 1)}`);
     await createTable(dynamodb.client, dynamodb.recordsTable).put({ pk: session, sk: 'session' });
     const stamp = steadyStamp();
@@ -64,19 +70,29 @@ describe('the way out of a session', () => {
       ecs<typeof SLOT>(({ slot }) => `proxy${slot}`),
     ];
     let current = networking;
-    const details = { agent: AGENT, environment_id: EnvironmentId.parse('env_1'), vault_ids: [] };
+    const vault = aVault();
+    const variable = aCredential(vault.id, {
+      ...{ type: 'environment_variable', secret_name: 'KEY', injection_location: { header: true, body: true } },
+      networking: { type: 'limited', allowed_hosts: [...hosts] },
+    });
+    const details = {
+      agent: AGENT,
+      environment_id: EnvironmentId.parse('env_1'),
+      vault_ids: hosts.length === 0 ? [] : [vault.id],
+    };
     const wayOut: WayOutWorld = {
       ...{
         max,
         warm: 0,
         proxies: createProxyRecords(dynamodb.client, dynamodb.recordsTable),
-        proxyTasks: proxies.tasks,
+        proxyTasks: max === 'none' ? null : proxies.tasks,
       },
       sessionReader: {
         find: async () => ({ workspace: WorkspaceId.parse('wrkspc_1'), details, contents: null }) as never,
       },
       environments: { find: async () => current && { config: { type: 'cloud', networking: current } } } as never,
-      ...{ vaults: {} as WayOutWorld['vaults'], credentials: {} as WayOutWorld['credentials'] },
+      vaults: { find: async () => vault } as unknown as WayOutWorld['vaults'],
+      credentials: { active: async () => [variable] } as unknown as WayOutWorld['credentials'],
     };
     const { archives, builds } = warehouse(stamp);
     const world: ProvisionWorld = {
@@ -131,6 +147,22 @@ describe('the way out of a session', () => {
     expect(proxies.started()).toEqual(['proxy0-1']);
   });
 
+  it('of a session with a variable starts a proxy ahead, unless no host may get the secret', async () => {
+    const opened = await stage(OPEN, 'unrestricted', ['a.com']);
+    await opened.sandbox();
+    expect(opened.proxies.started()).toEqual(['proxy0-1']);
+    for (const [networking, max] of [
+      [limited(), 'unrestricted'],
+      [OPEN, 'limited'],
+      [OPEN, 'none'],
+    ] as const) {
+      const { sandbox, network, proxies } = await stage(networking, max, ['a.com']);
+      await sandbox();
+      expect(await network()).toMatchObject({ variables: [{ name: 'KEY', unreachable: true }] });
+      expect(proxies.calls).toEqual([]);
+    }
+  });
+
   it('is taken from the environment when a sandbox starts, and from the last sandbox when that was deleted', async () => {
     const { sandbox, network, change, lose } = await stage(limited('a.com'));
     await sandbox();
@@ -149,7 +181,7 @@ describe('the way out of a session', () => {
     const { proxy, proxies, world } = await stage(OPEN);
     const dying = {
       ...world,
-      wayOut: world.wayOut && {
+      wayOut: {
         ...world.wayOut,
         proxyTasks: { ...proxies.tasks, status: () => Promise.reject(new Error('killed')) },
       },
@@ -196,13 +228,13 @@ describe('a call whose program waits for a proxy', () => {
   const ready = (address: string) => ({ ...SANDBOX, status: 'ready', address }) as ReservedSandbox;
   const failed = { ...SANDBOX, status: 'failed', reason: 'no capacity', retryAt: NOW } as never;
 
-  function stage(record: ReservedSandbox | null, isSecondTime = false) {
+  function stage(record: ReservedSandbox | null, isSecondTime = false, isClosed = false) {
     const acts: string[] = [];
     const proxies = {
       find: async () => (acts.push('read'), record),
       unreachable: async () => void acts.push('unreachable'),
     } as unknown as AskedWayOut['proxies'];
-    const world = { wayOut: { proxies, hmac, warm: 0 }, sha256 };
+    const world = { wayOut: { proxies, hmac, warm: 0, isClosed }, sha256 };
     const call = wayOutOf(
       world,
       { hand: mainHand(SESSION), sandbox: { generation: 1, token: 't', network } },
@@ -222,9 +254,15 @@ describe('a call whose program waits for a proxy', () => {
     expect(acts).toEqual([]);
   });
 
+  it('is told the variables and why there is no network where the deployment is closed, without a read', () => {
+    const { acts, call } = stage(null, false, true);
+    expect(call.first(REQUEST).wayOut).toMatchObject({ variables: {}, reason: expect.stringMatching(/network\.max/) });
+    expect(acts).toEqual([]);
+  });
+
   it('tells a sandbox that reaches nothing nothing', () => {
     const sandbox = { generation: 1, token: 't', network: null };
-    const world = { wayOut: { proxies: {} as never, hmac, warm: 0 }, sha256 };
+    const world = { wayOut: { proxies: {} as never, hmac, warm: 0, isClosed: false }, sha256 };
     const call = wayOutOf(world, { hand: mainHand(SESSION), sandbox }, { isSecondTime: false });
     expect(call.first(REQUEST)).toEqual(REQUEST);
   });
