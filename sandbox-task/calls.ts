@@ -47,6 +47,9 @@ const threadId = (thread: ExecuteRequest['thread']): string => thread?.id ?? '';
 /** Well below the time after which the caller takes a silent sandbox for dead. */
 const WAIT_MS = 5000;
 
+/** A response has room for no more. */
+const MOST_NOTES = 100;
+
 interface CallsOptions {
   readonly waitMs?: number | undefined;
   /** For the model, about what happened while a call ran. */
@@ -101,7 +104,7 @@ export function idempotentCalls(
   function start(request: ExecuteRequest, fingerprint: string): Promise<FinishedCall> {
     const news = takeNews();
     const running = run(request).then((result) => {
-      const notes = [...(request.notes ?? []), ...news.notes, ...takeNotes()];
+      const notes = [...(request.notes ?? []), ...takeNotes(), ...news.notes].slice(0, MOST_NOTES);
       const ended = {
         ...result,
         ...(notes.length > 0 && { notes }),

@@ -10,6 +10,7 @@ import { clone, type Cloned } from './clone.ts';
 import { gitWith } from './git.ts';
 import type { Log } from './log.ts';
 import { fileOf, type Places } from './places.ts';
+import { skillNotes } from './repository-skills.ts';
 
 export interface Repositories {
   /**
@@ -17,7 +18,7 @@ export interface Repositories {
    * `version` names the contents: another one has each failed clone tried again.
    */
   areAwaited(version: string | undefined): Promise<boolean>;
-  /** What was not told yet: failures, and clones that took long. */
+  /** What was not told yet: failures, clones that took long, and skills. */
   takeNews(): RepositoryNews;
   close(): void;
 }
@@ -93,15 +94,18 @@ export function repositoriesIn({ places, entries, environment, log, times }: Rep
     const { url = '', checkout = null } = repository ?? {};
     const startedAt = performance.now();
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(cloneMs)]);
-    const cloned = await clone(gitWith(environment(), signal), { url, checkout, folder: fileOf(places, path) });
+    const folder = fileOf(places, path);
+    const cloned = await clone(gitWith(environment(), signal), { url, checkout, folder });
     const durationMs = Math.round(performance.now() - startedAt);
     log('INFO', 'clone', { outcome: cloned.status === 'cloned' ? cloned.status : cloned.type, durationMs });
     if (cloned.status === 'failed') {
       failures.push({ type: cloned.type, url, message: `${url} could not be cloned: ${cloned.message}` });
       notes.push(`(The repository ${url} is not in ${path}: ${cloned.message}. It is tried again later.)`);
-    } else if (durationMs > longMs) {
-      notes.push(`(It took ${Math.round(durationMs / 1000)} seconds to clone ${url} into ${path}.)`);
+      return cloned;
     }
+    if (durationMs > longMs)
+      notes.push(`(It took ${Math.round(durationMs / 1000)} seconds to clone ${url} into ${path}.)`);
+    notes.push(...(await skillNotes(folder, path)));
     return cloned;
   }
 

@@ -4,17 +4,39 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { certificateFor } from '#test/ports/certificate.ts';
 
 const run = promisify(execFile);
+
+/** For `git fast-import`: these commits on `main`, of which the first has the files, and one more on `topic`. */
+function streamOf(commits: number, files: RepositoryFiles): string {
+  const data = (text: string) => `data ${Buffer.byteLength(text)}\n${text}\n`;
+  const file = (name: string, mode: string, text: string) => `M ${mode} inline ${name}\n${data(text)}`;
+  const commit = (mark: number, branch: string, content: string) =>
+    `commit refs/heads/${branch}\nmark :${mark}\ncommitter T <t@example.com> ${1_700_000_000 + mark} +0000\n` +
+    `${data(`commit ${mark}`)}${mark === 1 ? '' : `from :${mark - 1}\n`}${content}\n`;
+  const given = Object.entries(files).map(([name, content]) =>
+    typeof content === 'string' ? file(name, '100644', content) : file(name, '120000', content.linkTo),
+  );
+  const onMain = Array.from({ length: commits }, (_, index) =>
+    commit(
+      index + 1,
+      'main',
+      `${file('README.md', '100644', `commit ${index + 1}\n`)}${index === 0 ? given.join('') : ''}`,
+    ),
+  );
+  return [...onMain, commit(commits + 1, 'topic', file('topic.md', '100644', 'the topic\n'))].join('');
+}
+
+type RepositoryFiles = Readonly<Record<string, string | { readonly linkTo: string }>>;
 
 export interface GitHost {
   readonly host: string;
@@ -24,7 +46,7 @@ export interface GitHost {
   /** Variables that lead git to this host. */
   readonly variables: Readonly<Record<string, string>>;
   /** A repository with this many commits on `main` and one on `topic`; answers the SHAs of `main`, the newest last. */
-  create(path: string, commits: number, files?: Readonly<Record<string, string>>): Promise<readonly string[]>;
+  create(path: string, commits: number, files?: RepositoryFiles): Promise<readonly string[]>;
   git(path: string, ...args: readonly string[]): Promise<string>;
   /** Replaces the token that private repositories demand. */
   demand(token: string): void;
@@ -137,30 +159,13 @@ export async function startGitHost(host = 'git.example.com', firstToken = 'token
     git,
     async create(path, commits, files = {}) {
       const bare = join(root, path);
-      const work = mkdtempSync(join(root, '.work-'));
-      const at = (...args: readonly string[]) =>
-        run('git', ['-C', work, '-c', 'user.name=T', '-c', 'user.email=t@example.com', ...args]);
-      mkdirSync(dirname(bare), { recursive: true });
-      await at('init', '--quiet', '--initial-branch=main');
-      const shas: string[] = [];
-      for (let count = 1; count <= commits; count += 1) {
-        writeFileSync(join(work, 'README.md'), `commit ${count}\n`);
-        for (const [name, text] of count === 1 ? Object.entries(files) : []) {
-          mkdirSync(dirname(join(work, name)), { recursive: true });
-          writeFileSync(join(work, name), text);
-        }
-        await at('add', '--all');
-        await at('commit', '--quiet', '--message', `commit ${count}`);
-        shas.push((await at('rev-parse', 'HEAD')).stdout.trim());
-      }
-      await at('checkout', '--quiet', '-b', 'topic');
-      writeFileSync(join(work, 'topic.md'), 'the topic\n');
-      await at('add', '--all');
-      await at('commit', '--quiet', '--message', 'topic');
-      await at('checkout', '--quiet', 'main');
-      await run('git', ['clone', '--quiet', '--bare', work, bare]);
-      await rm(work, { recursive: true });
-      return shas;
+      await run('git', ['init', '--quiet', '--bare', '--initial-branch=main', bare]);
+      const importing = run('git', ['-C', bare, 'fast-import', '--quiet', '--export-marks=marks']);
+      importing.child.stdin?.end(streamOf(commits, files));
+      await importing;
+      const marks = readFileSync(join(bare, 'marks'), 'utf8').trim().split('\n');
+      const shas = new Map(marks.map((line) => [Number(/^:(\d+)/.exec(line)?.[1]), line.split(' ')[1] ?? '']));
+      return Array.from({ length: commits }, (_, index) => shas.get(index + 1) ?? '');
     },
     demand: (next) => void (token = next),
     breakNext: (times, bytes) => void (breaking = { times, bytes }),

@@ -210,6 +210,45 @@ describe.skipIf(!hasGit)('repositories', () => {
     expect(readFileSync(join(sandbox.workdir, 'evil/.git/config'), 'utf8')).not.toMatch(/helper|hooksPath/);
   });
 
+  it('bring skills, which are told once, and none through a link', async () => {
+    const skill = (name: string) => `---\nname: ${name}\ndescription: Says <hello>.\n---\nSay it.\n`;
+    await host.create('team/skilled', 1, {
+      '.claude/skills/greet/SKILL.md': skill('greet'),
+      '.claude/skills/bare/SKILL.md': 'No frontmatter.\n',
+      '.claude/skills/none/README.md': 'no skill',
+      '.claude/skills/leak/SKILL.md': { linkTo: '/proc/self/environ' },
+      '.claude/skills/away': { linkTo: '../../other' },
+      'other/SKILL.md': skill('away'),
+      'docs/.claude/skills/deep/SKILL.md': skill('deep'),
+    });
+    await host.create('team/linked', 1, { '.claude/skills': { linkTo: '../other' }, 'other/a/SKILL.md': skill('a') });
+    const sandbox = await sandboxFor();
+    await sandbox.expectContents('v1', [
+      repository('/workspace/skilled', 'team/skilled'),
+      repository('/workspace/linked', 'team/linked'),
+    ]);
+    const { notes } = await call(sandbox, 'true');
+    expect(notes).toEqual([
+      expect.stringMatching(/^\(\/workspace\/skilled brings skills\./),
+      '<skill path="/workspace/skilled/.claude/skills/bare/SKILL.md">\n\n</skill>',
+      '<skill path="/workspace/skilled/.claude/skills/greet/SKILL.md">\nname: greet\ndescription: Says &lt;hello>.\n</skill>',
+    ]);
+    expect((await call(sandbox, 'true')).notes).toBeUndefined();
+  });
+
+  it('tell as many skills as a result has room for', async () => {
+    const many = Array.from({ length: 33 }, (_, index) => [`.claude/skills/s${index}/SKILL.md`, 'x'] as const);
+    await host.create('team/many', 1, Object.fromEntries(many));
+    const sandbox = await sandboxFor();
+    await sandbox.expectContents(
+      'v1',
+      ['a', 'b', 'c', 'd'].map((name) => repository(`/workspace/${name}`, 'team/many')),
+    );
+    const { notes = [] } = await call(sandbox, 'true');
+    expect(notes).toHaveLength(100);
+    expect(notes).toContainEqual(expect.stringMatching(/^\(3 more are in \/workspace\/\w\/\.claude\/skills\.\)$/));
+  });
+
   it('are left out where there is no git, and the call is made', async () => {
     const sandbox = await sandboxFor({ variables: { ...host.variables, PATH: '/nowhere' } });
     await sandbox.expectContents('v1', [repository('/workspace/app')]);

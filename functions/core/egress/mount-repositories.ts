@@ -105,7 +105,8 @@ export function repositoryGuide(mounted: readonly MountedRepository[]): string |
     'Git repositories are cloned into the folders below before your first command. A clone has the newest commits only: ' +
       '`git fetch --unshallow` brings the rest, and `git fetch origin` the other branches. You may commit, fetch, pull and push ' +
       'with `git`: where the user gave a token it is added outside the sandbox, so you neither have nor need one. A command ' +
-      'tells when a repository could not be cloned.',
+      'tells when a repository could not be cloned. A repository may bring skills, folders of `.claude/skills` at its root: the ' +
+      'first command tells them, and when a task fits one, read its SKILL.md before you begin.',
     ...blocks,
   ].join('\n\n');
 }
