@@ -4,6 +4,7 @@ import { setup as setupCache } from '#test/run-cache.ts';
 import { setup } from '#test/synth.ts';
 import { bundles } from './bundles.ts';
 import { cost } from './cost.ts';
+import { egress } from './egress.ts';
 import { files } from './files.ts';
 import { interrupts } from './interrupts.ts';
 import { load } from './load.ts';
@@ -48,7 +49,14 @@ const OF_SERVICE = {
   Cost: cost,
   Bundles: bundles,
 };
-const BY_THEMSELVES = { Resume: resume, Log: log, Refresh: refreshStorm, Policy: policy, 'Cost of MCP calls': mcpCost };
+const BY_THEMSELVES = {
+  Resume: resume,
+  Log: log,
+  Refresh: refreshStorm,
+  Policy: policy,
+  Egress: egress,
+  'Cost of MCP calls': mcpCost,
+};
 /** The option `connect` makes the connect function part of the template. The bench itself never logs in. */
 const LOGIN = { issuer: 'https://login.example.com', clientId: 'brainstem' };
 const wanted = process.argv.slice(2);
