@@ -1,6 +1,7 @@
 /** The world of the API. */
 import type { RequestConnectionPorts } from '#core/connect/request-connection.ts';
 import type { Ports } from '#core/ports/ports.ts';
+import type { SandboxRecords } from '#core/ports/sandboxes.ts';
 import type { RateLimiter } from '#core/requests/admission.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 
@@ -38,6 +39,7 @@ type ApiPorts = Pick<
 >;
 
 export interface ApiWorld extends ApiPorts, VaultWorld {
+  readonly sandboxes: Pick<SandboxRecords, 'ofSession'>;
   readonly limiter: RateLimiter;
   readonly connecting: RequestConnectionPorts;
   /** Whether the provider is known to refuse a model that the Claude API has retired. */
