@@ -2,6 +2,7 @@
 import type { GitHosts } from '#contract/git-hosts.ts';
 import type { RequestConnectionPorts } from '#core/connect/request-connection.ts';
 import type { Ports } from '#core/ports/ports.ts';
+import type { SandboxRecords } from '#core/ports/sandboxes.ts';
 import type { RateLimiter } from '#core/requests/admission.ts';
 import type { VaultWorld } from '#core/vault/vault-world.ts';
 
@@ -40,6 +41,7 @@ type ApiPorts = Pick<
 >;
 
 export interface ApiWorld extends ApiPorts, VaultWorld {
+  readonly sandboxes: Pick<SandboxRecords, 'ofSession'>;
   readonly limiter: RateLimiter;
   readonly connecting: RequestConnectionPorts;
   /** Hosts of repositories beside github.com. */

@@ -13,6 +13,7 @@ import { environmentOperations } from './operations/environments.ts';
 import { fileOperations } from './operations/files.ts';
 import { eventOperations } from './operations/events.ts';
 import { mcpServerOperations } from './operations/mcp-servers.ts';
+import { handOperations } from './operations/hands.ts';
 import { memoryOperations } from './operations/memories.ts';
 import { memoryStoreOperations } from './operations/memory-stores.ts';
 import { modelOperations } from './operations/models.ts';
@@ -63,6 +64,7 @@ const built = [
   ...environmentOperations,
   ...sessionOperations,
   ...threadOperations,
+  ...handOperations,
   ...resourceOperations,
   ...eventOperations,
   ...fileOperations,

@@ -1,6 +1,6 @@
 /** Invocations of Lambda functions. */
 import type { Env } from '#aws/settings.ts';
-import { createSignedPost, type Posted } from '#aws/signed-post.ts';
+import { createSignedPost, type Posted } from '#aws/clients.ts';
 import { pause } from '#aws/stamp.ts';
 
 interface Invocation {

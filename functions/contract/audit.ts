@@ -66,10 +66,12 @@ export const AuditEntry = z.discriminatedUnion('kind', [
     /** The answer held a secret that was in use, which was taken out. */
     secret_echo: z.boolean(),
   }),
-  /** What people and API keys did to vaults, policies and connections. */
+  /** What people and API keys did to vaults, policies, connections and hands of sessions. */
   z.object({
     kind: z.literal('administration'),
     action: z.string(),
+    /** Whose hand it is about. Optional, because a chain keeps records that were sealed without it. */
+    session: SessionId.optional(),
     vault: VaultId.nullable(),
     credential: CredentialId.nullable(),
     connect: ConnectId.nullable(),

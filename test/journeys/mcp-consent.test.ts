@@ -15,6 +15,7 @@ import { browserOf } from '#test/functions/connect/http-browser.ts';
 import { follow, type Follower } from '#test/journeys/follower.ts';
 import { calling, echo, lastTexts } from '#test/journeys/scripts.ts';
 import { ofType, textOf, types } from '#test/journeys/service.ts';
+import { begin, cast, wait } from '#test/journeys/teams.ts';
 import { confirmation, linksIn, startConsentService, type ConsentService } from '#test/mcp/consent-service.ts';
 import { mcp } from '#test/mcp/mcp-service.ts';
 import type { Script } from '#test/model/stand-in.ts';
@@ -99,6 +100,40 @@ describe.each(sample(1, STORES))('with OAuth tokens in $oauthTokens,', ({ oauthT
       expect(open.body).toMatchObject({ data: [] });
       expect(JSON.stringify(service.standIn.requests)).not.toContain('/connect/');
       expect(JSON.stringify(service.standIn.requests)).not.toContain('access-');
+    });
+
+    it('of a child thread is on the session’s stream, with the link, and goes on in its thread', async () => {
+      const { agents, environments, sessions } = service.client.beta;
+      const server = { type: 'url' as const, name: 'fx', url: service.fx.url };
+      const policy = { type: 'always_allow' as const };
+      const tools = [
+        { type: 'mcp_toolset' as const, mcp_server_name: 'fx', default_config: { permission_policy: policy } },
+      ];
+      const agent = { name: 'Ada', model: 'claude-opus-5', system: 'You are Ada.', mcp_servers: [server], tools };
+      const { id: ada } = await agents.create(agent);
+      const multiagent = { type: 'coordinator' as const, agents: [ada] };
+      const lead = await agents.create({ name: 'Lead', model: 'claude-opus-5', system: 'You are Lead.', multiagent });
+      const environment = await environments.create({ name: 'lab' });
+      const vault_ids = [await service.vaultOf('alice')];
+      const { id } = await sessions.create({ agent: lead.id, environment_id: environment.id, vault_ids });
+      const follower = await follow(service, id);
+      service.standIn.script(cast({ Lead: [{ tools: [begin('Ada', 'Add.'), wait] }], Ada: [{ tools: [SUM] }] }).script);
+      await service.send(id, 'Add one and two.');
+      const { stop_reason: stop } = await follower.idle();
+      const seen = follower.since();
+      const [use] = ofType(seen, 'agent.mcp_tool_use');
+      const [link = ''] = linksIn(seen);
+      const [created] = ofType(seen, 'session.thread_created');
+      expect(use).toMatchObject({ name: 'sum', input: { a: 1, b: 2 }, session_thread_id: created?.session_thread_id });
+      expect(stop).toEqual({ type: 'requires_action', event_ids: [use?.id] });
+      expect(types(seen).filter((type) => /mcp_tool_use|session.error/.test(type))).toEqual([
+        'agent.mcp_tool_use',
+        'session.error',
+      ]);
+      await service.consent('alice', link);
+      const after = await ended(follower);
+      expect(ofType(after, 'agent.thread_message_received')).toHaveLength(1);
+      expect(types(after)).not.toContain('session.error');
     });
 
     it('ends with an error when the client denies it, and nothing was sent to the server', async () => {

@@ -26,6 +26,7 @@ import { createSession } from '#core/session/create.ts';
 import { nameFiles } from '#core/session/decide-send.ts';
 import { newContents, withSkills } from '#core/session/new-contents.ts';
 import { listedSkills, sessionSkills, type SessionSkill } from '#core/skills/session-skills.ts';
+import { endPasses } from '#core/session/pass-hand.ts';
 import { outcomeChanges, viewOutcome } from '#core/session/outcomes.ts';
 import { storeAndStart } from '#core/session/send.ts';
 import { updateSession } from '#core/session/update.ts';
@@ -229,6 +230,7 @@ const archive = operation({
     if (head === null) return notFound('session_id');
     const changed = await change(world, key, head, { do: 'archive' });
     if (changed.status === 'refused') return refusedRequest(changed);
+    await endPasses(world, params.session_id, changed.head.state);
     // A crash before this line leaves the session terminated and unmarked; a repeat marks it.
     const now = world.stamp.now();
     const record = await world.sessions.archive(workspace, params.session_id, now);
@@ -247,7 +249,8 @@ const remove = operation({
     if (head === null) return notFound('session_id');
     const closed = await closeForDeletion(world, key, head);
     if (closed.status === 'refused') return refusedRequest(closed);
-    // The sandbox goes before the records that name it.
+    await endPasses(world, params.session_id, closed.head.state);
+    // The sandboxes go before the records that name them.
     await world.releasing.release(params.session_id);
     // The row goes first, so that the session is gone at once; the log last, because a repeat begins with it.
     await world.sessions.remove(params.session_id);

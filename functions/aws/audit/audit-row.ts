@@ -47,7 +47,7 @@ export function auditRow(record: AuditRecord) {
     ...listKeysOf(workspace, { createdAt: record.at, id: listedId(record) }),
     id: record.id,
     kind: entry.kind,
-    session: 'session' in entry ? entry.session : null,
+    session: 'session' in entry ? (entry.session ?? null) : null,
     user: entry.user,
     body: JSON.stringify(record),
   };

@@ -2,7 +2,7 @@
 import { Fault } from '#core/ports/errors.ts';
 import { runName, type Runs } from '#core/ports/session-log.ts';
 import type { Env } from '#aws/settings.ts';
-import { createSignedPost } from '#aws/signed-post.ts';
+import { createSignedPost } from '#aws/clients.ts';
 import { pause } from '#aws/stamp.ts';
 
 const TIMEOUT_MS = 3000;

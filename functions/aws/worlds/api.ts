@@ -25,7 +25,7 @@ import { createPolicyCheck } from '#aws/policy/policy-check.cedar.ts';
 import { createPolicyRecords } from '#aws/policy/policy-records.dynamodb.ts';
 import { createToolPins } from '#aws/policy/tool-pins.dynamodb.ts';
 import { createSecretWriter } from '#aws/vault/secret-stores.ts';
-import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
+import { createSandboxRecords, plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
 import { createThreadRecords } from '#aws/session/thread-records.dynamodb.ts';
 import { jsonSetting, setting, type Env } from '#aws/settings.ts';
@@ -69,6 +69,7 @@ export function apiWorld(env: Env) {
     apiKeys: createApiKeys(dynamodb, recordsTable),
     limiter: limiterOf(env, { dynamodb, maxLease: Number.POSITIVE_INFINITY }),
     reader: createLogReader(tables),
+    sandboxes: createSandboxRecords(dynamodb, recordsTable),
     releasing: createProvisioner(env, setting(env, 'PROVISION_FUNCTION_NAME')),
     remover: createLogRemover({ ...tables, content: createContentRemover(new S3Client(), bucket) }),
     vaults: createVaultRecords(dynamodb, vaultTable),

@@ -71,11 +71,12 @@ const LOST = {
   served: 'lost',
 } as const;
 
-const GONE = {
-  text: 'The sandbox that another session passed to this one is not available any more, so this call was not made. The next call goes to the sandbox that this session has itself, where files of the other one are not.',
-  isError: true,
-  served: 'refused',
-} as const;
+const GONE = { isError: true, served: 'refused' } as const;
+const OWN_NEXT =
+  'The next call goes to the sandbox that this session has itself, where the files of the other one are not.';
+const WITHDRAWN = `This session does not hold the sandbox of the other session any more, so this call was not made. ${OWN_NEXT}`;
+/** The marks of calls were deleted with the session. */
+const DELETED = `The session whose sandbox this one was passed has been deleted. The command may or may not have run. ${OWN_NEXT}`;
 
 /** Goes before the first result of each thread in a sandbox that replaces another one. */
 const REPLACED =
@@ -113,13 +114,13 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
   const request = inOrder(asked, state);
   // An interrupt closed it before it began.
   if (request === null) return 'ended';
-  const isHeld = isPassedTo(session, key, hand);
-  const sent = isHeld ? await sendTo(world, input, record) : null;
-  if (isHeld && sent === null) return 'sandbox not ready';
+  const isMade = isPassedTo(session, key, hand) || (await world.sandboxes.sentTo(hand, input.call.id)) !== null;
+  const sent = isMade ? await sendTo(world, input, record) : null;
+  if (isMade && sent === null) return 'sandbox not ready';
   const result =
-    session === null || sent === null
-      ? { ...GONE, leaves: hand }
-      : await resultOf(world, input, { request, sent, states: { state, session } });
+    sent === null
+      ? { ...GONE, text: session === null ? DELETED : WITHDRAWN, leaves: hand }
+      : await resultOf(world, input, { request, sent, states: { state, session: session ?? state } });
   // The call runs on, and the next attempt joins it.
   if (result === WAY_OUT_AWAITED) return 'way out not ready';
   const isTold = await appendResult(world, key, input.call.id, result);

@@ -204,8 +204,10 @@ function acceptInterrupt(accepting: Accepting, input: InputOf<'user.interrupt'>)
 function interruptChildren(accepting: Accepting, input: InputOf<'user.interrupt'>): Decided {
   return endChildren(
     accepting.before,
-    (thread, before) => headOf({ ...accepting, before }, thread),
-    (child) => acceptInterrupt({ ...accepting, before: decided(child) }, input),
+    {
+      headOf: (thread, before) => headOf({ ...accepting, before }, thread),
+      end: (child) => acceptInterrupt({ ...accepting, before: decided(child) }, input),
+    },
     accepting.stamp,
   );
 }

@@ -221,8 +221,10 @@ function decideArchive(
   if (state.status === 'terminated') return decided(head);
   const alone = endChildren(
     decided(head),
-    (thread) => others.get(thread) ?? null,
-    (child) => decideArchive(child, { stamp, others: NO_OTHERS }),
+    {
+      headOf: (thread) => others.get(thread) ?? null,
+      end: (child) => decideArchive(child, { stamp, others: NO_OTHERS }),
+    },
     stamp,
   );
   return extended(alone, [

@@ -56,28 +56,29 @@ export function delegate(said: Decided, { id, delegation }: DelegatingCall, to: 
   }
 }
 
-interface Told {
+/** The result of a call, which the model reads. */
+interface Answer {
   readonly text: string;
   readonly isError: boolean;
 }
 
-const TOO_MANY: Told = {
+const TOO_MANY: Answer = {
   text: `${MAX_BUSY_THREADS} agents are at work, which is the most at once. Wait for a report, then try again.`,
   isError: true,
 };
-const TOO_MANY_QUESTIONS: Told = {
+const TOO_MANY_QUESTIONS: Answer = {
   text: `${MAX_QUESTIONS} questions wait for the advisor, which is the most at once. Wait for an answer, then ask again.`,
   isError: true,
 };
-const NONE_AT_WORK: Told = { text: 'No agent is at work, so no report will come.', isError: true };
-const WAITING: Told = { text: 'Reports come as messages.', isError: false };
+const NONE_AT_WORK: Answer = { text: 'No agent is at work, so no report will come.', isError: true };
+const WAITING: Answer = { text: 'Reports come as messages.', isError: false };
 
 function busyOf({ team }: SessionState): readonly BusyThread[] {
   return team?.busy ?? [];
 }
 
 /** The answer to the model when no more threads of this kind fit beside the busy ones. Advisors take no place of an agent. */
-function fullFor(name: string, state: SessionState): Told | null {
+function fullFor(name: string, state: SessionState): Answer | null {
   const isOfAdvisor = name === ADVISOR_NAME;
   const alike = busyOf(state).filter(({ isAdvisor = false }) => isAdvisor === isOfAdvisor).length;
   if (isOfAdvisor) return alike < MAX_QUESTIONS ? null : TOO_MANY_QUESTIONS;
@@ -97,7 +98,7 @@ function listed({ head, beside }: Decided, { agents, threads }: Extract<Delegati
   return [agents, '', title, ...lines].join('\n');
 }
 
-function answer(said: Decided, call: EventId, { text, isError }: Told, { stamp }: Delegating): Decided {
+function answer(said: Decided, call: EventId, { text, isError }: Answer, { stamp }: Delegating): Decided {
   return extended(said, [{ record: { kind: 'call.answered', call, at: stamp.now(), text, isError } }]);
 }
 
@@ -159,10 +160,11 @@ function followUp(
   const { stamp, others } = to;
   const after = others.get(thread) ?? null;
   const before = said.beside.find((child) => child.thread === thread)?.head ?? after;
-  const refusal = refusalOf(before, said.head.state, thread);
-  if (before === null || refusal !== null) {
-    return answer(said, call, { text: refusal ?? '', isError: true }, to);
+  if (before?.state.parent === undefined) {
+    return answer(said, call, { text: `There is no thread ${thread} in this session.`, isError: true }, to);
   }
+  const refusal = refusalOf(before.state, said.head.state);
+  if (refusal !== null) return answer(said, call, { text: refusal, isError: true }, to);
   const parent = said.head.state.thread;
   const name = before.state.agentName;
   const lent = decided(before, loan === undefined ? [] : [passed(loan, stamp)]);
@@ -177,16 +179,13 @@ function followUp(
   return answer(told, call, { text: result, isError: false }, to);
 }
 
-function refusalOf(head: Head | null, state: SessionState, thread: ThreadId): string | null {
-  if (head === null || head.state.parent === undefined) return `There is no thread ${thread} in this session.`;
-  if (head.state.agentName === ADVISOR_NAME) return 'The advisor answers one question: ask the next with ask_advisor.';
-  if (head.state.status === 'terminated') return `The thread ${thread} has ended: begin another one.`;
-  if (busyOf(state).some((child) => child.thread === thread)) {
-    return head.state.status === 'idle'
-      ? `The thread ${thread} waits for the user: its report comes after that.`
-      : null;
+function refusalOf({ thread, agentName, status }: SessionState, parent: SessionState): string | null {
+  if (agentName === ADVISOR_NAME) return 'The advisor answers one question: ask the next with ask_advisor.';
+  if (status === 'terminated') return `The thread ${thread} has ended: begin another one.`;
+  if (busyOf(parent).some((child) => child.thread === thread)) {
+    return status === 'idle' ? `The thread ${thread} waits for the user: its report comes after that.` : null;
   }
-  return fullFor(head.state.agentName, state)?.text ?? null;
+  return fullFor(agentName, parent)?.text ?? null;
 }
 
 /** Said only where it is not the sandbox that all threads of the session share. */

@@ -26,21 +26,19 @@ export function created(state: SessionState): SessionState {
 export function childStatus(state: SessionState, event: ThreadStatus): SessionState {
   const { session_thread_id: thread, agent_name: name } = event;
   const kind = name === ADVISOR_NAME ? { isAdvisor: true as const } : {};
-  const others = (team: Team) => team.busy.filter((child) => child.thread !== thread);
+  const atRest = withTeam(state, (team) => ({ ...team, busy: team.busy.filter((child) => child.thread !== thread) }));
   const withBusy = (child: Pick<BusyThread, 'status' | 'calls'>) =>
-    withTeam(state, (team) => ({ ...team, busy: [...others(team), { thread, ...kind, ...child }] }));
+    withTeam(atRest, (team) => ({ ...team, busy: [...team.busy, { thread, ...kind, ...child }] }));
   switch (event.type) {
     case 'session.thread_status_running':
       return withBusy({ status: 'running', calls: [] });
     case 'session.thread_status_rescheduled':
       return withBusy({ status: 'rescheduling', calls: [] });
     case 'session.thread_status_idle':
-      if (event.stop_reason.type === 'requires_action') {
-        return withBusy({ status: 'idle', calls: event.stop_reason.event_ids });
-      }
-      return withTeam(state, (team) => ({ ...team, busy: others(team) }));
+      if (event.stop_reason.type !== 'requires_action') return atRest;
+      return withBusy({ status: 'idle', calls: event.stop_reason.event_ids });
     case 'session.thread_status_terminated':
-      return withTeam(state, (team) => ({ ...team, busy: others(team) }));
+      return atRest;
     default:
       return event satisfies never;
   }

@@ -190,13 +190,14 @@ function joined(parent: Decided, child: Beside, more: readonly Entry[]): Decided
   return { ...extended(parent, more), beside: [...others, whole] };
 }
 
+interface Ending {
+  /** The child's, as the decision leaves it so far; null when it is not known. */
+  readonly headOf: (thread: ThreadId, done: Decided) => Head | null;
+  readonly end: (child: Head) => Decision;
+}
+
 /** Ends the work of all busy children. Nothing follows from that yet for the primary thread. */
-export function endChildren(
-  before: Decided,
-  headOf: (thread: ThreadId, done: Decided) => Head | null,
-  end: (child: Head) => Decision,
-  stamp: Stamp,
-): Decided {
+export function endChildren(before: Decided, { headOf, end }: Ending, stamp: Stamp): Decided {
   const { busy = [] } = before.head.state.team ?? {};
   return busy.reduce((done, { thread }) => {
     const after = headOf(thread, done);

@@ -26,7 +26,7 @@ import { createMemoryStoreRecords } from '#aws/memory/memory-stores.dynamodb.ts'
 import { createPolicyCheck } from '#aws/policy/policy-check.cedar.ts';
 import { createPolicyRecords } from '#aws/policy/policy-records.dynamodb.ts';
 import { createSessionLog } from '#aws/session/session-log.dynamodb.ts';
-import { plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
+import { createSandboxRecords, plannedSandbox } from '#aws/hands/sandbox-records.dynamodb.ts';
 import { createSessionRecords } from '#aws/session/session-records.dynamodb.ts';
 import { createThreadRecords } from '#aws/session/thread-records.dynamodb.ts';
 import { sha256, createStamp, newToken, pause } from '#aws/stamp.ts';
@@ -132,6 +132,7 @@ export async function startApi(limits: RateLimits = { creates: null, reads: null
     limiter,
     reader: createLogReader(tables),
     remover: createLogRemover(tables),
+    sandboxes: createSandboxRecords(dynamodb, recordsTable),
     releasing: { release: async (session: string) => void released.push(session) },
     vaults: createVaultRecords(dynamodb, db.vaultTable),
     credentials: createCredentialRecords(dynamodb, db.vaultTable),

@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '#contract/entries.ts';
-import { CredentialId, EventId, Instant, Position, VaultId, WorkspaceId } from '#contract/ids.ts';
+import {
+  CredentialId,
+  EventId,
+  Instant,
+  mainHand,
+  Position,
+  SessionId,
+  ThreadId,
+  VaultId,
+  WorkspaceId,
+} from '#contract/ids.ts';
 import type { ExecuteResponse } from '#contract/hands.ts';
 import type { ExecuteInput } from '#contract/run.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
@@ -30,12 +40,32 @@ const STARTING: SandboxRecord = { ...common, status: 'starting', ...start };
 const LOST: SandboxRecord = { ...common, status: 'lost', task: null };
 const FAILED: SandboxRecord = { ...common, status: 'failed', reason: 'pip found nothing', retryAt: NOW };
 
+const OWNER = { session: SessionId.parse('sesn_owner'), thread: ThreadId.parse('sthr_owner') };
+const PASSED = mainHand(OWNER.session);
+const heldSince = (at: Instant): Entry => ({
+  record: { kind: 'hand.held', at, hand: PASSED, holder: KEY, lender: OWNER },
+});
+
+/** The call is of a hand that another session has passed. */
+interface Passed {
+  /** That session's log; null when it was deleted. */
+  readonly owner: readonly Entry[] | null;
+  readonly since?: Instant;
+}
+
 /** A call of bash that is open, a sandbox's record, and the generation with which an earlier attempt marked the call. */
-function stage(record: SandboxRecord | null, mark: number | null = null, answered: Partial<ExecuteResponse> = {}) {
+function stage(
+  record: SandboxRecord | null,
+  mark: number | null = null,
+  { passed, answered = {} }: { readonly passed?: Passed; readonly answered?: Partial<ExecuteResponse> } = {},
+) {
   const bash = { type: 'agent.tool_use', id: BASH, name: 'bash', input: { command: 'ls' }, processed_at: NOW };
-  const entries = [...given([CREATED]).when(send('hi')).entries, { event: bash } as Entry];
+  const held = passed === undefined ? [] : [heldSince(passed.since ?? NOW)];
+  const entries = [...given([CREATED, ...held]).when(send('hi')).entries, { event: bash } as Entry];
   const log = memoryLog();
   log.create(KEY, fold(null, entries), entries);
+  if (passed?.owner) log.create(OWNER, fold(null, passed.owner), passed.owner);
+  const named: (string | undefined)[] = [];
   const marked: number[] = [];
   const sent: string[] = [];
   const told: number[] = [];
@@ -57,8 +87,9 @@ function stage(record: SandboxRecord | null, mark: number | null = null, answere
       sentTo: async () => mark,
     },
     sandboxClient: {
-      async execute(_place, { call }) {
+      async execute(_place, { call, contents }) {
         sent.push(call);
+        named.push(contents);
         return {
           status: 'answered',
           response: { output: 'ran', isError: false, served: 'ran', durationMs: 1, ...answered },
@@ -75,8 +106,19 @@ function stage(record: SandboxRecord | null, mark: number | null = null, answere
   const position = Position.parse(entries.length);
   const before = log.entries(KEY).length;
   const run = (sandbox: ExecuteInput['sandbox']) =>
-    execute(world, { ...KEY, call: { id: BASH, position, sincePosition: position }, sandbox });
-  return { run, marked, sent, told, added: () => JSON.stringify(log.entries(KEY).slice(before)) };
+    execute(world, {
+      ...{ ...KEY, sandbox },
+      call: { id: BASH, position, sincePosition: position, ...(passed && { hand: PASSED }) },
+    });
+  return {
+    run,
+    named,
+    state: async () => (await log.head(KEY))?.state,
+    marked,
+    sent,
+    told,
+    added: () => JSON.stringify(log.entries(KEY).slice(before)),
+  };
 }
 
 describe('a call of a sandbox’s tool', () => {
@@ -154,7 +196,7 @@ describe('a call of a sandbox’s tool', () => {
   it('tells its clients which repositories could not be cloned, and goes on', async () => {
     const url = 'https://github.com/acme/app';
     const failure = { type: 'repository_not_found_error', url, message: 'it is not there' } as const;
-    const { run, added } = stage(READY, null, { failedClones: [failure], notes: ['(not there)'] });
+    const { run, added } = stage(READY, null, { answered: { failedClones: [failure], notes: ['(not there)'] } });
     await run(undefined);
     const retry_status = { type: 'retrying' };
     expect(JSON.parse(added())).toMatchObject([
@@ -184,3 +226,77 @@ describe('a call of a sandbox’s tool', () => {
     expect(other.added()).toContain('new sandbox');
   });
 });
+
+describe('a call in a hand that another session has passed', () => {
+  const OWNED: readonly Entry[] = [ownerCreated(), heldSince(NOW)];
+  const at = (instant: Instant) => ({ record: { kind: 'contents.changed' as const, at: instant } });
+
+  it('is made there, where the files of that session are', async () => {
+    const { run, marked, sent, named, added } = stage(READY, null, { passed: { owner: [...OWNED, at(NOW), at(NOW)] } });
+    expect(await run(undefined)).toBe('ended');
+    expect([marked, sent]).toEqual([[2], [BASH]]);
+    expect(added()).toContain('"ran"');
+    expect(named[0]).toMatch(/^2/);
+  });
+
+  it.each<[string, readonly Entry[] | null, string]>([
+    ['passes it no more', [ownerCreated()], 'so this call was not made'],
+    [
+      'passes it to another one',
+      [ownerCreated(), { record: { ...heldRecord(), holder: { ...KEY, session: SessionId.parse('sesn_third') } } }],
+      'so this call was not made',
+    ],
+    [
+      'is archived',
+      [
+        ...OWNED,
+        {
+          event: {
+            ...{ type: 'session.thread_status_terminated', id: EventId.parse('sevt_end'), processed_at: NOW },
+            ...{ session_thread_id: OWNER.thread, agent_name: 'Ada' },
+          },
+        },
+      ],
+      'so this call was not made',
+    ],
+    ['was deleted', null, 'may or may not have run'],
+  ])('is not made when that session %s, and the next one goes to the own sandbox', async (_what, owner, text) => {
+    const { run, marked, sent, added, state } = stage(READY, null, { passed: { owner } });
+    expect(await run(undefined)).toBe('ended');
+    expect([marked, sent]).toEqual([[], []]);
+    expect(added()).toContain(text);
+    expect(added()).toContain('"reason":"gone"');
+    expect(await state()).toMatchObject({ calls: [] });
+    expect((await state())?.hands).toBeUndefined();
+  });
+
+  it('goes on when it was sent before that session took its hand back', async () => {
+    const { run, sent, added } = stage(READY, 2, { passed: { owner: [ownerCreated()] } });
+    expect(await run(undefined)).toBe('ended');
+    expect(sent).toEqual([BASH]);
+    expect(added()).toContain('"ran"');
+  });
+
+  it('tells of a sandbox that was lost only when the thread held the hand before', async () => {
+    const replacing = { ...READY, replaces: true, readyAt: NOW };
+    for (const [since, isTold] of [
+      [LONG_AGO, true],
+      [NOW, false],
+    ] as const) {
+      const { run, added } = stage(replacing, null, { passed: { owner: OWNED, since } });
+      await run(undefined);
+      expect(added().includes('(This is a new sandbox.')).toBe(isTold);
+    }
+  });
+});
+
+function heldRecord() {
+  const entry = heldSince(NOW);
+  return 'record' in entry && entry.record.kind === 'hand.held' ? entry.record : expect.fail('no record');
+}
+
+function ownerCreated(): Entry {
+  return 'record' in CREATED && CREATED.record.kind === 'session.created'
+    ? { record: { ...CREATED.record, thread: OWNER.thread } }
+    : expect.fail('no record');
+}
