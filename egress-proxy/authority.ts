@@ -37,7 +37,7 @@ import {
   Version,
 } from '@peculiar/asn1-x509';
 
-export interface Authority {
+interface Authority {
   /** In PEM. */
   readonly certificate: string;
   /** The certificate and key with which the proxy takes the place of this host. */

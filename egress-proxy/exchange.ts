@@ -39,7 +39,7 @@ export interface Exchange {
   /** Called once, before anything is sent. With a refusal, the request is not sent. */
   outgoing(request: RequestParts): Promise<RequestParts | Refusal>;
   /** Called once, when the headers of the server's final answer have arrived. */
-  incoming(answer: AnswerParts): AnswerParts | Refusal;
+  incoming(answer: AnswerParts): Promise<AnswerParts | Refusal>;
 }
 
 /** The values of all headers of that name, which is in lower case; undefined when there is none. */

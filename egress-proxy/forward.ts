@@ -44,7 +44,7 @@ export async function forward(
     if ('sentence' in sending) return refused(response, sending);
     const answer = await answerTo(sending, { request, response, via: forwarding.via });
     const received = answerParts(answer);
-    const passing = forwarding.exchange?.incoming(received) ?? received;
+    const passing = (await forwarding.exchange?.incoming(received)) ?? received;
     if ('sentence' in passing) {
       answer.destroy();
       return refused(response, passing);

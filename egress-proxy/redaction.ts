@@ -15,7 +15,11 @@ const MARKER = '[redacted]';
 /** A grant is kept for seconds, and serves many requests. */
 const known = new WeakMap<Granted, Replacer<null>>();
 
-export function redactAnswer(granted: Granted, method: string, answer: AnswerParts): AnswerParts | Refusal {
+export async function redactAnswer(
+  granted: Granted,
+  method: string,
+  answer: AnswerParts,
+): Promise<AnswerParts | Refusal> {
   const redact = known.get(granted) ?? redactor(granted);
   known.set(granted, redact);
   const text = (value: string) => redact.all(Buffer.from(value, 'latin1'), () => undefined).toString('latin1');
@@ -27,6 +31,8 @@ export function redactAnswer(granted: Granted, method: string, answer: AnswerPar
   if (method === 'HEAD' || answer.status === 204 || answer.status === 304) return redacted;
   const decoders = decodersOf(valueOf(headers, 'content-encoding') ?? '');
   if (decoders === null) return NOT_LOOKED_INTO;
+  // A decoder takes an empty body for one that broke off.
+  if (decoders.length > 0 && (await isEmpty(answer.body))) return redacted;
   return {
     ...redacted,
     headers: withoutHeaders(unsized(headers), ['content-encoding']),
@@ -56,6 +62,15 @@ const NOT_LOOKED_INTO: Refusal = {
   rule: 'compressed_answer',
   sentence: 'the answer is compressed in a form in which the proxy cannot look for secrets, and it had asked for none',
 };
+
+async function isEmpty(body: Readable): Promise<boolean> {
+  if (body.readableLength === 0) {
+    await new Promise((resolve) => {
+      for (const event of ['readable', 'end', 'error', 'close']) body.once(event, resolve);
+    });
+  }
+  return body.readableLength === 0;
+}
 
 /** A body that breaks off breaks the answer off. */
 function through(body: Readable, steps: readonly Transform[]): Readable {

@@ -101,10 +101,10 @@ export class Brainstem extends Construct {
     // Programs in a sandbox reach the network through the egress proxy, which asks the function `egress` what they may.
     const { auditTrail } = this;
     const { platform, network: sandboxes } = this.hands;
+    const ownHosts = [this.api.host, ...(connect?.baseUrl === undefined ? [] : [new URL(connect.baseUrl).hostname])];
+    const around = { auditTrail, platform, sandboxes, ownHosts, removalPolicy };
     this.egress =
-      network.max === 'none'
-        ? null
-        : new Egress(this, 'Egress', { ...stores, auditTrail, platform, sandboxes, options: network, removalPolicy });
+      network.max === 'none' ? null : new Egress(this, 'Egress', { ...stores, ...around, options: network });
     this.egress?.grantRun(this.hands.provision);
     for (const finder of [this.hands.provision, this.hands.execute]) this.egress?.grantFind(finder);
     this.egress?.grantSeal(this.api.answer);

@@ -50,6 +50,9 @@ interface RepositoryTimes {
 
 const TIMES: RepositoryTimes = { waitMs: 5000, cloneMs: 600_000, pauseMs: 30_000, longMs: 20_000 };
 const MOST_DOUBLINGS = 6;
+/** What a response has room for. */
+const MAX_NOTE_CHARS = 2000;
+const MAX_MESSAGE_CHARS = 1000;
 
 type Progress =
   | { readonly status: 'cloning'; readonly ended: Promise<void> }
@@ -99,7 +102,8 @@ export function repositoriesIn({ places, entries, environment, log, times }: Rep
     const durationMs = Math.round(performance.now() - startedAt);
     log('INFO', 'clone', { outcome: cloned.status === 'cloned' ? cloned.status : cloned.type, durationMs });
     if (cloned.status === 'failed') {
-      failures.push({ type: cloned.type, url, message: `${url} could not be cloned: ${cloned.message}` });
+      const message = `${url} could not be cloned: ${cloned.message}`.slice(0, MAX_MESSAGE_CHARS).toWellFormed();
+      failures.push({ type: cloned.type, url, message });
       notes.push(`(The repository ${url} is not in ${path}: ${cloned.message}. It is tried again later.)`);
       return cloned;
     }
@@ -123,7 +127,7 @@ export function repositoriesIn({ places, entries, environment, log, times }: Rep
       return underWay().length > 0;
     },
     takeNews() {
-      const news = { notes, failures };
+      const news = { notes: notes.map((note) => note.slice(0, MAX_NOTE_CHARS).toWellFormed()), failures };
       [notes, failures] = [[], []];
       return news;
     },

@@ -61,7 +61,7 @@ function bundleAt(mnt: string, log: Log): Bundle | null {
 }
 
 /** In both spellings, because programs differ in which one they read. */
-export function proxyVariables(url: string): Readonly<Record<string, string>> {
+function proxyVariables(url: string): Readonly<Record<string, string>> {
   const [proxied, direct] = [['HTTP_PROXY', 'HTTPS_PROXY'], 'localhost,127.0.0.1,::1'];
   const named = [...proxied.map((name) => [name, url]), ['NO_PROXY', direct]] as const;
   const both = named.flatMap(([name = '', value = '']) => [
@@ -72,7 +72,7 @@ export function proxyVariables(url: string): Readonly<Record<string, string>> {
 }
 
 /** OpenSSL, curl, Python, Node.js, git, cargo and the AWS CLI each have a variable of their own. */
-export function trustVariables(bundle: string): Readonly<Record<string, string>> {
+function trustVariables(bundle: string): Readonly<Record<string, string>> {
   const names = [
     ...['SSL_CERT_FILE', 'CURL_CA_BUNDLE', 'REQUESTS_CA_BUNDLE', 'PIP_CERT', 'NODE_EXTRA_CA_CERTS'],
     ...['GIT_SSL_CAINFO', 'CARGO_HTTP_CAINFO', 'AWS_CA_BUNDLE', 'DENO_CERT'],

@@ -67,13 +67,17 @@ export class Api extends Construct {
     acknowledgeApi(this.rest);
   }
 
+  get host(): string {
+    return `${this.rest.restApiId}.execute-api.${this.rest.env.region}.${this.rest.stack.urlSuffix}`;
+  }
+
   /** The base URL for functions behind this API: the stage depends on them, so their settings cannot refer to it. */
   get invokeUrl(): string {
-    return `https://${this.rest.restApiId}.execute-api.${this.rest.env.region}.${this.rest.stack.urlSuffix}/${STAGE}`;
+    return `https://${this.host}/${STAGE}`;
   }
 
   get baseUrl(): string {
-    return `https://${this.rest.restApiId}.execute-api.${this.rest.env.region}.${this.rest.stack.urlSuffix}/${this.rest.deploymentStage.stageName}`;
+    return `https://${this.host}/${this.rest.deploymentStage.stageName}`;
   }
 
   #answerFunction({ defaults, log, records, content, rateLimits }: ApiProps): EntryFunction {

@@ -19,6 +19,8 @@ export interface EgressProps extends Stores {
   readonly platform: TaskPlatform;
   readonly sandboxes: SandboxNetwork;
   readonly options: Options['network'];
+  /** At which the service itself answers. No session reaches them. */
+  readonly ownHosts: readonly string[];
   readonly removalPolicy: RemovalPolicy;
 }
 
@@ -122,6 +124,7 @@ export class Egress extends Construct {
       AWS_REGION: Aws.REGION,
       EGRESS_IDLE_SECONDS: String(idleMinutes * 60),
       EGRESS_ALLOW: Stack.of(this).toJsonString(allow),
+      EGRESS_OWN_HOSTS: Stack.of(this).toJsonString(this.#props.ownHosts),
       UV_THREADPOOL_SIZE: EGRESS_THREADS,
       EGRESS_EXTRA_CA: extraCa,
     };

@@ -96,6 +96,16 @@ describe('a secret that a server echoes', () => {
     expect(head.toLowerCase()).not.toMatch(/content-encoding|content-length/);
   });
 
+  it.each([
+    ['with a length', { 'content-encoding': 'gzip', 'content-length': 0 }],
+    ['in chunks', { 'content-encoding': 'br' }],
+  ])('is not looked for in an empty answer that claims to be compressed: %s', async (_how, headers) => {
+    const { answer, body } = await answerOf((_request, response) => void response.writeHead(200, headers).end());
+    expect(answer).toMatch(/^HTTP\/1.1 200 /);
+    expect(answer).toMatch(/content-length: 0|\r\n0\r\n\r\n$/);
+    expect(body).toBe('');
+  });
+
   it.each(['compress', 'gzip, br'])('in an answer of the coding %s is refused with it', async (coding) => {
     const { answer } = await answerOf((_request, response) => {
       response.writeHead(200, { 'content-encoding': coding }).end(BODY);

@@ -558,9 +558,9 @@ describe('the egress proxy in the template', () => {
     expect(container).toMatchObject({ Command: START_EGRESS_PROXY, PortMappings: [{ ContainerPort: EGRESS_PORT }] });
     const variables = isObject(container) ? list(container['Environment']).filter(isObject) : [];
     const values = Object.fromEntries(variables.map(({ Name, Value }) => [Name, Value]));
-    expect(EgressProxyVariables.safeParse({ ...values, EGRESS_FUNCTION: 'egress', AWS_REGION: 'r' }).success).toBe(
-      true,
-    );
+    const settings = { ...values, EGRESS_FUNCTION: 'egress', AWS_REGION: 'r', EGRESS_OWN_HOSTS: '[]' };
+    expect(EgressProxyVariables.safeParse(settings).success).toBe(true);
+    expect(JSON.stringify(values['EGRESS_OWN_HOSTS'])).toContain('.execute-api.');
     const egress = stack.template.Resources[target(values['EGRESS_FUNCTION']) ?? ''];
     expect(egress).toBe(functionOf(stack.template, 'egress'));
     expect(all('AWS::EC2::VPCPeeringConnection')).toHaveLength(1);

@@ -8,7 +8,7 @@ import Anthropic104 from 'sdk-0.104';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { mainHand, SessionId } from '#contract/ids.ts';
 import { USER_KEY } from '#contract/vaults.ts';
-import { bash, calling } from '#test/journeys/scripts.ts';
+import { bash, calling, echo } from '#test/journeys/scripts.ts';
 import { ofType, textOf, type Event } from '#test/journeys/service.ts';
 import { callerOf, egressToken } from '#core/egress/caller.ts';
 import { createProxyRecords, createSandboxRecords } from '#aws/hands/sandbox-records.dynamodb.ts';
@@ -190,6 +190,26 @@ describe.skipIf(!inject('hasBubblewrap'))('programs with a network and a secret'
       secretOf('adaapikey'),
       secretOf('bobapikey'),
     ]);
+  });
+
+  it('cost a session that only talks one read: that of the vault, at its creation', async () => {
+    const { faults } = service.runtime;
+    const { id: environment } = await service.client.beta.environments.create({ name: 'talk' });
+    const created = async (vaults: readonly string[]) => {
+      const id = await newSession(environment, vaults);
+      return { id, reads: faults.trace().filter(({ call }) => call === 'dynamodb:GetItem').length };
+    };
+    faults.disarm();
+    const { reads } = await created([]);
+    faults.disarm();
+    const talking = await created([ada.id]);
+    expect(talking.reads).toBe(reads + 1);
+    service.standIn.script(echo);
+    await service.converse(talking.id, 'hello');
+    const asked = new Set(faults.trace().map((call) => call.function));
+    expect(asked).toContain('harness');
+    // The proxy reports what other sessions did to `egress` meanwhile.
+    for (const never of ['provision', 'execute', 'mcp-proxy']) expect(asked).not.toContain(never);
   });
 
   it('have a variable that no host may get: people are told once, and the placeholder stays', async () => {

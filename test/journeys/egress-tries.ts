@@ -13,7 +13,7 @@ export interface Surroundings {
 /** `expected` is matched with what the command prints. */
 type Try = readonly [name: string, command: string, expected: RegExp];
 
-/** Bytes as they are, through the proxy or to it. It prints what comes back until a second is silent. */
+/** Bytes as they are, through the proxy or to it. It prints what comes back until half a second is silent. */
 const RAW = `
 import { connect } from 'node:net';
 import { connect as secure } from 'node:tls';
@@ -22,7 +22,7 @@ const cut = at.lastIndexOf(':');
 const socket = connect(Number(at.slice(cut + 1)), at.slice(0, cut));
 const said = (text) => process.stdout.write(text);
 const ended = () => { said('closed'); process.exit(); };
-const silent = () => { clearTimeout(silent.timer); silent.timer = setTimeout(ended, 1000); };
+const silent = () => { clearTimeout(silent.timer); silent.timer = setTimeout(ended, 500); };
 socket.on('error', ended).on('close', ended);
 socket.write(greeting + 'CONNECT ' + to + ' HTTP/1.1\\r\\nHost: ' + to + '\\r\\n\\r\\n');
 silent();

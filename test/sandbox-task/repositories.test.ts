@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
-import type { ContentEntry, ExecuteResponse } from '#contract/hands.ts';
+import { ExecuteResponse, type ContentEntry } from '#contract/hands.ts';
 import type { Checkout } from '#contract/repositories.ts';
 import { callOf, startSandbox, type Sandbox } from './running-sandbox.ts';
 import { startGitHost, type GitHost } from './git-host.ts';
@@ -33,7 +33,7 @@ async function sandboxFor(options: Parameters<typeof startSandbox>[2] = {}) {
 
 function repository(path: string, url = 'team/app', checkout: Checkout | null = null): ContentEntry {
   const source = { url: `https://${host.host}/${url}`, checkout };
-  return { path, version: path, access: 'read_write', form: 'repository', repository: source };
+  return { path, version: '1', access: 'read_write', form: 'repository', repository: source };
 }
 
 /** One call, made again while the sandbox clones. */
@@ -136,6 +136,25 @@ describe.skipIf(!hasGit)('repositories', () => {
     }
     expect(readdirSync(sandbox.workdir).filter((name) => name.endsWith('.clone'))).toEqual([]);
     expect((await call(sandbox, 'ls')).failedClones).toBeUndefined();
+  });
+
+  it('with long names are told in the room that a response has', async () => {
+    const sandbox = await sandboxFor();
+    const name = 'é'.repeat(120);
+    const path = `/workspace/${[name, name, name, name].join('/')}`;
+    const long = 'a'.repeat(1900);
+    await host.create('team/wordy', 1, {
+      '.claude/skills/s/SKILL.md': `---\nname: s\ndescription: ${'é'.repeat(5000)}\n---\n`,
+    });
+    const expected = await sandbox.expectContents('v1', [
+      repository('/workspace/long', `team/${long}`),
+      repository(path, 'team/wordy'),
+      repository(`${path}s`, `none/${long}`),
+    ]);
+    expect(expected).toMatchObject({ status: 200 });
+    const answered = ExecuteResponse.parse(await call(sandbox, 'true'));
+    expect(answered.failedClones?.map(({ url }) => url.length)).toEqual([1929, 1929]);
+    expect(answered.notes).toHaveLength(4);
   });
 
   it('are tried again when the contents change, and after a pause that grows', async () => {

@@ -4,7 +4,7 @@
  */
 import type { RepositoryGrant } from '#contract/egress.ts';
 
-export interface GitRequest {
+interface GitRequest {
   /** `https://host`, with the port when it is not 443. */
   readonly origin: string;
   readonly method: string;

@@ -77,7 +77,7 @@ describe('the vaults of a session', () => {
     expect(await created([await vault({ external_user_id: 'ada' }), nameless.id])).toMatchObject({ status: 200 });
   });
 
-  it('may hold environment_variable credentials, for which a session without a sandbox reads nothing', async () => {
+  it('may hold environment_variable credentials', async () => {
     const id = await vault();
     await variable(id);
     expect(await created([id])).toMatchObject({ status: 200, body: { vault_ids: [id] } });

@@ -4,11 +4,21 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WorkspaceId } from '#contract/ids.ts';
+import { hmac } from '#aws/stamp.ts';
+import type { ExecuteInput } from '#contract/run.ts';
+import type { AskedWayOut } from '#core/hands/way-out.ts';
+import { freePort } from '#test/free-port.ts';
+import { SANDBOX } from '#test/functions/core/given.ts';
+import { playProxy } from '#test/sandbox-task/played-proxy.ts';
 import { OUTPUTS_DIR, UPLOADS_DIR } from '#contract/hands.ts';
 import { NOTES, stageSandbox } from '#test/functions/core/hands/sandbox-stage.fixture.ts';
 import { startDynamoDb, type TestDynamoDb } from '#test/ports/dynamodb.ts';
 import { sample } from '#test/property-runs.ts';
+
+const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
 const CALLS = {
   read: `cat ${UPLOADS_DIR}/data.csv ${NOTES}/b.md`,
@@ -150,6 +160,50 @@ describe('a call whose process dies', () => {
       expect((await waiting())?.notes).toHaveLength(1);
     } finally {
       await sandbox.close();
+    }
+  });
+
+  it.skipIf(!hasCurl)('has one result while its program waits for a proxy, whatever it died before', async () => {
+    const played = await playProxy((request) => `got ${request.trim()}`);
+    const place = { workspace: WorkspaceId.parse('wrkspc_1'), reach: { type: 'unrestricted' as const }, variables: [] };
+    async function liveWith(deadly: number, provided: boolean) {
+      let isReady = false;
+      const proxy = { ...SANDBOX, address: played.address };
+      const proxies = { find: async () => (isReady ? proxy : null), unreachable: async () => undefined };
+      const asked = { proxies: proxies as unknown as AskedWayOut['proxies'], hmac, warm: 0 };
+      const wayOut = { port: await freePort(), network: place, asked };
+      const staged = await stageSandbox(db, { fetch: 'echo once >> ran; curl -s http://a.com/; cat ran' }, { wayOut });
+      const { run, dieBefore, revive, effects, results, sandbox } = staged;
+      const mortally = async (input: Pick<ExecuteInput, 'wayOut'>) =>
+        run('fetch', 1, input).catch(() => {
+          revive();
+          return run('fetch', 1, input);
+        });
+      try {
+        dieBefore(deadly);
+        let ended = await mortally({});
+        if (ended === 'way out not ready') {
+          isReady = provided;
+          ended = await mortally({ wayOut: {} });
+        }
+        expect(ended).toBe('ended');
+        const got = provided
+          ? 'got GET http://a.com/ HTTP/1.1'
+          : 'no way to the network could be opened; try again later\n';
+        expect(results()).toEqual([expect.stringContaining(`sevt_fetch: ${got}once`)]);
+        return effects();
+      } finally {
+        await sandbox.close();
+      }
+    }
+    try {
+      for (const provided of [true, false]) {
+        const all = await liveWith(0, provided);
+        const points = Array.from({ length: all }, (_, index) => index + 1);
+        for (const deadly of sample(3, points)) await liveWith(deadly, provided);
+      }
+    } finally {
+      await played.close();
     }
   });
 });

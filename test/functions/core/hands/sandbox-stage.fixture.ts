@@ -16,6 +16,8 @@ import {
   ThreadId,
   mainHand,
 } from '#contract/ids.ts';
+import type { SandboxNetwork } from '#contract/egress.ts';
+import type { ExecuteInput } from '#contract/run.ts';
 import type { SessionContents } from '#contract/resources.ts';
 import { createFileRecords } from '#aws/files/files.dynamodb.ts';
 import { createOutputRecords } from '#aws/files/outputs.dynamodb.ts';
@@ -26,6 +28,7 @@ import { createMemoryStoreRecords } from '#aws/memory/memory-stores.dynamodb.ts'
 import { createStamp, newToken, pause, sha256 } from '#aws/stamp.ts';
 import { createTable } from '#aws/table.ts';
 import { execute, type ExecuteWorld } from '#core/hands/execute.ts';
+import type { AskedWayOut } from '#core/hands/way-out.ts';
 import { harvestIdle, harvestTurn } from '#core/hands/harvest.ts';
 import { createMemory, updateMemory } from '#core/memory/write-memory.ts';
 import { next } from '#core/harness/next.ts';
@@ -73,15 +76,20 @@ interface StageOptions {
   readonly began?: Readonly<Record<string, Instant>>;
   /** Without it, what a dead process has begun to take over is taken over at once. */
   readonly takerSilenceMs?: number;
+  /** Its programs reach a network, and find their way out at this port. */
+  readonly wayOut?: { readonly port: number; readonly network: SandboxNetwork; readonly asked: AskedWayOut };
 }
 
 /** @param commands of calls of bash, in their order, of the primary thread and of those beside */
 export async function stageSandbox<Name extends string>(
   db: TestDynamoDb,
   commands: Readonly<Record<Name, string>>,
-  { beside = {}, long = {}, sandboxes, clock, began = {}, takerSilenceMs = 0 }: StageOptions = {},
+  { beside = {}, long = {}, sandboxes, clock, began = {}, takerSilenceMs = 0, wayOut }: StageOptions = {},
 ) {
-  const sandbox = await startSandbox('tcp', null, { streamBeginsMs: 3000, takerSilenceMs });
+  const sandbox = await startSandbox('tcp', null, {
+    ...{ streamBeginsMs: 3000, takerSilenceMs },
+    ...(wayOut && { relayPort: wayOut.port }),
+  });
   const address = 'port' in sandbox.address ? `127.0.0.1:${sandbox.address.port}` : expect.fail('no port');
   const session = SessionId.parse(`sesn_${newToken()}`);
   const key = { session, thread: primaryThread(session) };
@@ -145,13 +153,14 @@ export async function stageSandbox<Name extends string>(
     const own = ofThread(thread, (name) => owner(name) === thread);
     log.create(threadOf(thread), fold(null, own), own);
   }
-  const record = { ...SANDBOX, token: TOKEN, address } as const;
+  const record = { ...SANDBOX, token: TOKEN, address, network: wayOut?.network ?? null } as const;
   const { dying, dieBefore, revive, effects } = mortal();
   const plain = { stamp: createStamp(), newToken, sha256 };
   let onChanges = async () => undefined as void;
   const client = createSandboxClient();
   const world: ExecuteWorld = {
     ...{ ...NO_SOURCES, ...plain, journal: SILENT },
+    wayOut: wayOut === undefined ? null : { ...wayOut.asked, proxies: dying(wayOut.asked.proxies) },
     pause: clock === 'real' ? pause : (ms) => (ms < 1000 ? Promise.resolve() : new Promise(() => undefined)),
     ...{ log: dying(log), memories: dying(memories), memoryStores: dying(stores), files: dying(files) },
     ...{ blobs: dying(blobs), contents: dying({ find: async () => contents }) },
@@ -203,13 +212,14 @@ export async function stageSandbox<Name extends string>(
     blobs: blobs.kept,
     /** Of each entry that was sent to the sandbox, its path. */
     brought,
-    run: (name: Name, generation = 1) => {
+    run: (name: Name, generation = 1, asked: Pick<ExecuteInput, 'wayOut'> = {}) => {
       const thread = threadOf(owner(name));
       const isUse = (entry: Entry) => 'event' in entry && 'id' in entry.event && entry.event.id === idOf(name);
       const position = Position.parse(log.entries(thread).findIndex(isUse) + 1);
       return execute(world, {
         ...{ ...thread, call: { id: idOf(name), position, sincePosition: position } },
         sandbox: { generation },
+        ...asked,
       });
     },
     /** The client gives the session another file. */
