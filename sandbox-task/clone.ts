@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import type { Checkout, RepositoryErrorType } from '../functions/contract/repositories.ts';
 import type { Git, Ran } from './git.ts';
 
-export interface CloneOrder {
+interface CloneOrder {
   readonly url: string;
   readonly checkout: Checkout | null;
   /** Where the folder is to be, on this machine. */
@@ -18,7 +18,7 @@ export type Cloned =
   | { readonly status: 'failed'; readonly type: RepositoryErrorType; readonly message: string };
 
 /** Enough for what is asked of a history most often. `git fetch --unshallow` brings the rest. */
-export const NEWEST_COMMITS = 50;
+const NEWEST_COMMITS = 50;
 
 const AUTHOR = [
   ['user.name', 'Agent'],

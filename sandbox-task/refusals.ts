@@ -10,7 +10,7 @@ const MOST_REMEMBERED = 100;
 const ASKED = /^CONNECT ([!-~]{1,300}):\d{1,5} HTTP\/1\.[01]\r\n/;
 const REFUSED = /^HTTP\/1\.1 (?:403|407|503) ([ -~]{1,500})\r\n/;
 
-export interface Refusals {
+interface Refusals {
   /** Reads the first lines of a request and of its answer. */
   read(asked: Buffer, answer: Buffer): void;
   /** No proxy could be reached, for this reason. */

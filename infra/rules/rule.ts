@@ -1,6 +1,6 @@
 import type { Resource, Template } from './template.ts';
 
-export type Verdict = 'compliant' | 'not-compliant' | 'not-applicable';
+type Verdict = 'compliant' | 'not-compliant' | 'not-applicable';
 
 /** A fact of the template on which the design rests. A resource that the rule cannot judge is not compliant. */
 export interface Rule {

@@ -87,7 +87,7 @@ export function holdersOf(policy: Resource, template: Template): readonly unknow
 }
 
 /** The task definition of the egress proxy, unless a function starts other tasks from it too. */
-export function proxyDefinition(template: Template): Resource | undefined {
+function proxyDefinition(template: Template): Resource | undefined {
   const named = (kind: string) => target(settingOf(template, 'provision', `${kind}_TASK_DEFINITION`));
   const id = named('EGRESS');
   if (id === undefined || id === named('SANDBOX') || id === named('PACKAGES')) return undefined;

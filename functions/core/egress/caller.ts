@@ -2,7 +2,7 @@
 import { HandKey } from '#contract/ids.ts';
 import type { Ports } from '#core/ports/ports.ts';
 
-export interface Caller extends HandKey {
+interface Caller extends HandKey {
   readonly generation: number;
 }
 

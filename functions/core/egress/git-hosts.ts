@@ -5,7 +5,7 @@ import { hostOf } from '#core/outbound/destination.ts';
 
 const GITHUB = 'github.com';
 
-export interface RepositoryPlace {
+interface RepositoryPlace {
   /** `https://host`, in lower case, with its port where it is not 443. */
   readonly origin: string;
   /** `/owner/name`. */

@@ -7,7 +7,7 @@ import type { SandboxVariable } from '#contract/egress.ts';
 import type { CredentialId, SessionId } from '#contract/ids.ts';
 import type { Ports } from '#core/ports/ports.ts';
 
-export interface PlaceholderOf {
+interface PlaceholderOf {
   readonly session: SessionId;
   /** The token of the sandbox's record. */
   readonly token: string;

@@ -10,12 +10,12 @@ import { createExpiring } from '#core/ports/expiring.ts';
 import type { Ports } from '#core/ports/ports.ts';
 import { authorizationOf, judgeRepository } from '#core/egress/git-hosts.ts';
 
-export interface RepositoryGrantsWorld extends Pick<Ports, 'contents' | 'audit' | 'nowMs' | 'tokenOpener'> {
+interface RepositoryGrantsWorld extends Pick<Ports, 'contents' | 'audit' | 'nowMs' | 'tokenOpener'> {
   readonly gitHosts: GitHosts;
 }
 
 /** A sandbox that has just proved who it is, of a session that has repositories. */
-export interface RepositoriesAsking {
+interface RepositoriesAsking {
   readonly workspace: WorkspaceId;
   readonly session: SessionId;
   /** `caller` of its connections: it names session and generation. */

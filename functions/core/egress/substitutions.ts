@@ -19,7 +19,7 @@ export interface SubstitutionsWorld extends Pick<Ports, 'vaults' | 'credentials'
 }
 
 /** A sandbox that has just proved who it is. */
-export interface SandboxAsking {
+interface SandboxAsking {
   readonly workspace: WorkspaceId;
   readonly session: SessionId;
   /** `caller` of its connections: it names session and generation. */
