@@ -170,7 +170,7 @@ describe('a call whose process dies', () => {
       let isReady = false;
       const proxy = { ...SANDBOX, address: played.address };
       const proxies = { find: async () => (isReady ? proxy : null), unreachable: async () => undefined };
-      const asked = { proxies: proxies as unknown as AskedWayOut['proxies'], hmac, warm: 0 };
+      const asked = { proxies: proxies as unknown as AskedWayOut['proxies'], hmac, warm: 0, isClosed: false };
       const wayOut = { port: await freePort(), network: place, asked };
       const staged = await stageSandbox(db, { fetch: 'echo once >> ran; curl -s http://a.com/; cat ran' }, { wayOut });
       const { run, dieBefore, revive, effects, results, sandbox } = staged;
