@@ -11,7 +11,7 @@ import { certificateFrom } from './certificate.ts';
 import { refusalsSeen } from './refusals.ts';
 
 export interface Relay {
-  /** Where programs find it; null while it does not listen, because its task reaches nothing. */
+  /** Where programs find it; null while it does not listen, because its task reaches nothing or the port is taken. */
   url(): string | null;
   /** What the relay is told with each call. It listens from the first time on. */
   use(wayOut: WayOut, asker: string): Promise<void>;
@@ -65,6 +65,7 @@ interface Held {
 }
 
 export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: RelayOptions): Relay {
+  let listening: Promise<Server | null> | null = null;
   let server: Server | null = null;
   let wayOut: WayOut | null = null;
   /** The proxy's address, while it can be reached as far as is known. */
@@ -85,7 +86,9 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
 
   async function use(next: WayOut, asker: string): Promise<void> {
     wayOut = next;
-    if (server === null) server = await listenAt({ host, port }, accept);
+    // Several calls may be the first. A port that is taken must not keep calls from being made.
+    listening ??= listenAt({ host, port }, accept);
+    server = await listening;
     if (next.reason !== undefined) close(next.reason);
     else if (next.proxy !== null && isNews(next.proxy, asker)) await take(next.proxy);
     else if (proxy !== null && !isReady()) await fetchCertificate(proxy);
@@ -269,11 +272,17 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
   };
 }
 
-async function listenAt(address: { host: string; port: number }, accept: (client: Socket) => void): Promise<Server> {
+/** Null when the port is taken: then programs find no way out. */
+async function listenAt(
+  address: { readonly host: string; readonly port: number },
+  accept: (client: Socket) => void,
+): Promise<Server | null> {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
   server.listen(address);
-  await once(server, 'listening');
-  return server;
+  return once(server, 'listening').then(
+    () => server,
+    () => null,
+  );
 }
 
 /** The first bytes that a side sends, taken out of it; null when it ends without one. */

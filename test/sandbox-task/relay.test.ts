@@ -116,4 +116,17 @@ describe('relay', () => {
     expect(await post(gone)).toMatchObject({ status: 200 });
     expect(await b).toMatchObject({ status: 200, body: { output: 'ran' } });
   });
+
+  it('several first calls at once find it, and a port that is taken keeps none from being made', async () => {
+    const relayPort = await freePort();
+    const first = await startSandbox('tcp', null, { relayPort });
+    const second = await startSandbox('tcp', null, { relayPort });
+    ends.push(first.close, second.close);
+    const urls = async ({ post }: typeof first) => {
+      const calls = ['a', 'b', 'c'].map((id) => post({ ...bash('echo =$https_proxy', WAY_OUT, id), thread: { id } }));
+      return (await Promise.all(calls)).map(({ body }) => (body as { readonly output: string }).output);
+    };
+    expect(new Set(await urls(first))).toEqual(new Set([`=http://127.0.0.1:${relayPort}`]));
+    expect(new Set(await urls(second))).toEqual(new Set(['=']));
+  });
 });

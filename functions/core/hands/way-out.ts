@@ -47,6 +47,7 @@ export function wayOutOf(
 
   async function next(request: ExecuteRequest, unreachable: string | null) {
     if (told === null) return request;
+    if (world.isClosed) return { ...request, wayOut: told };
     rounds += 1;
     const slot = slotOf({ sha256 }, hand.session, world.warm);
     const record = await world.proxies.find(slot);

@@ -160,7 +160,7 @@ export async function stageSandbox<Name extends string>(
   const client = createSandboxClient();
   const world: ExecuteWorld = {
     ...{ ...NO_SOURCES, ...plain, journal: SILENT },
-    wayOut: wayOut === undefined ? null : { ...wayOut.asked, proxies: dying(wayOut.asked.proxies) },
+    ...(wayOut && { wayOut: { ...wayOut.asked, proxies: dying(wayOut.asked.proxies) } }),
     pause: clock === 'real' ? pause : (ms) => (ms < 1000 ? Promise.resolve() : new Promise(() => undefined)),
     ...{ log: dying(log), memories: dying(memories), memoryStores: dying(stores), files: dying(files) },
     ...{ blobs: dying(blobs), contents: dying({ find: async () => contents }) },

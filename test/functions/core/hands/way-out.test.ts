@@ -254,8 +254,9 @@ describe('a call whose program waits for a proxy', () => {
     expect(acts).toEqual([]);
   });
 
-  it('is told the variables and why there is no network where the deployment is closed, without a read', () => {
-    const { acts, call } = stage(null, false, true);
+  it('is told the variables and why there is no network where the deployment is closed, without a read', async () => {
+    const { acts, call, asked } = stage(null, false, true);
+    expect(await asked()).toMatch(/network\.max/);
     expect(call.first(REQUEST).wayOut).toMatchObject({ variables: {}, reason: expect.stringMatching(/network\.max/) });
     expect(acts).toEqual([]);
   });
