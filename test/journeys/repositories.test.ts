@@ -119,6 +119,18 @@ describe.skipIf(!inject('hasBubblewrap') || !inject('hasGit'))('repositories of 
       `curl -sS ${urlOf(`private%2fapp/${service}`)}`,
       `curl -sS ${urlOf('private/app/settings')}`,
       `curl -sS ${urlOf('api/v3/user')}`,
+      // What asks for the token, or looks at how git goes out, learns nothing.
+      `git -C app -c credential.helper='!cat; env; echo asked #' fetch -q`,
+      `printf '#!/bin/sh\\nenv; cat; git config --list\\n' > app/.git/hooks/pre-push; chmod +x app/.git/hooks/pre-push`,
+      'git -C app push -q --dry-run origin HEAD:hooked',
+      'GIT_TRACE_CURL=1 GIT_TRACE_REDACT=0 git -C app ls-remote 2>&1 | grep -i authorization',
+      // Other ways to write another repository.
+      `git -C app -c url.${others}.insteadOf=${urlOf('private/app')} fetch -q`,
+      `git -C app -c url.${others}.pushInsteadOf=${urlOf('private/app')} push -q origin HEAD:evil`,
+      `git -C app -c remote.origin.pushurl=${others} push -q origin HEAD:evil`,
+      `git -C app -c protocol.file.allow=always submodule add -q ${others} sub`,
+      `curl -sS -d '{"operation":"download","objects":[]}' ${others}.git/info/lfs/objects/batch`,
+      `git -C app -c http.proxy=http://127.0.0.1:1 ls-remote ${others}`,
       // Another repository of the same owner may be a submodule: it is read, and never written.
       `git clone -q ${urlOf('private/other')} read && cd read && git -c user.name=a -c user.email=b commit -q --allow-empty -m x`,
       'git push -q origin HEAD:evil',
@@ -132,6 +144,7 @@ describe.skipIf(!inject('hasBubblewrap') || !inject('hasGit'))('repositories of 
     expect(got.filter((line) => !/^[A-Z]+ \/private\/(app|other)\/(info\/refs|git-upload-pack)$/.test(line))).toEqual(
       [],
     );
+    for (const path of ['others/app', 'private/app']) expect(await host.git(path, 'branch', '--list', 'evil')).toBe('');
   });
 
   it('leave their tokens in no answer, event, model request, row, file or log', async () => {
