@@ -10,8 +10,9 @@ type GrantAnswer = Grant | { readonly status: 'unreachable' } | { readonly statu
 export type Grants = (caller: Caller) => Promise<GrantAnswer>;
 
 const KEEP_MS = 30_000;
-/** The next connection after a failure asks again, and a program that tries in a loop does not ask each time. */
+/** The next connection after a failure asks again soon, and a program that tries in a loop does not ask each time. */
 const KEEP_FAILURE_MS = 1_000;
+const KEEP_UNKNOWN_MS = 5_000;
 /**
  * A task speaks for one caller, and for another one when its address is given to the next task. Without this limit, a
  * program that guesses tokens would make the proxy ask for each guess.
@@ -34,7 +35,7 @@ export function grantsFrom(service: Pick<EgressFunction, 'grant'>, log: Log, kee
       return { status: 'unreachable' };
     });
     // Counted from the question: a secret that changes while it is answered is forgotten in time too.
-    const left = answer.status === 'unreachable' ? KEEP_FAILURE_MS : keepMs - (performance.now() - askedAt);
+    const left = keepFailureMs(answer) ?? keepMs - (performance.now() - askedAt);
     setTimeout(() => forget(caller.address, key), Math.max(0, left)).unref();
     return answer;
   }
@@ -50,4 +51,10 @@ export function grantsFrom(service: Pick<EgressFunction, 'grant'>, log: Log, kee
     byAddress.set(caller.address, kept.set(key, answer));
     return answer;
   };
+}
+
+/** Null for a grant. */
+function keepFailureMs({ status }: GrantAnswer): number | null {
+  if (status === 'granted') return null;
+  return status === 'unknown' ? KEEP_UNKNOWN_MS : KEEP_FAILURE_MS;
 }

@@ -48,6 +48,8 @@ export const SERVER_TIMES: ServerTimes = {
 
 interface Serving extends EgressProxyOptions {
   readonly callers: WeakMap<Duplex, Caller>;
+  /** Connections in which an answer is due. What else was written to them would be taken for a part of it. */
+  readonly answering: WeakSet<Duplex>;
 }
 
 interface EgressProxy {
@@ -58,7 +60,7 @@ interface EgressProxy {
 }
 
 export function egressProxy(options: EgressProxyOptions): EgressProxy {
-  const serving: Serving = { ...options, callers: new WeakMap() };
+  const serving: Serving = { ...options, callers: new WeakMap(), answering: new WeakSet() };
   const { connections, onConnections } = options;
   const open = new Set<Socket>();
   const server = httpServer(serving);
@@ -114,15 +116,21 @@ function httpServer(serving: Serving): Server {
     requireHostHeader: false,
   });
   server.timeout = times.idleMs;
+  // Node would drop further headers without a word. MAX_HEADER_BYTES limits them.
+  server.maxHeadersCount = 0;
   server.on('request', (request, response) => {
+    const { socket } = request;
+    serving.answering.add(socket);
+    response.once('close', () => serving.answering.delete(socket));
     serveRequest(request, response, serving).catch(() => response.destroy());
   });
   server.on('connect', (request: IncomingMessage, client: Socket, head: Buffer) => {
+    if (serving.answering.has(client)) return void client.destroy();
     if (head.length > 0) client.unshift(head);
     serveTunnel(request.url ?? '', client, serving).catch(() => client.destroy());
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+    if (!socket.writable || error.code === 'ECONNRESET' || serving.answering.has(socket)) return void socket.destroy();
     refuseConnection(socket, unreadable(error.code));
   });
   return server;

@@ -63,7 +63,8 @@ function run(variables: Readonly<Record<string, string>>) {
   onTestFinished(() => void child.kill('SIGKILL'));
   const lines: Record<string, unknown>[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => void lines.push(JSON.parse(line)));
-  const exited = once(child, 'exit') as Promise<[number | null]>;
+  // With all that it has said.
+  const exited = once(child, 'close') as Promise<[number | null]>;
   return { child, lines, exited };
 }
 

@@ -104,6 +104,39 @@ it('keeps the connection for more requests, each judged and reported by itself',
 });
 
 it.each([
+  ['what is no request', 'GARBAGE\r\n\r\n'],
+  ['a CONNECT', 'CONNECT www.example.com:443 HTTP/1.1\r\n\r\n'],
+])('writes nothing of its own into an answer when %s follows', async (_what, bytes) => {
+  const port = await serve((_incoming, response) => void response.write('begun'));
+  const { dial } = await startProxy();
+  const socket = await dial();
+  socket.write(`GET http://www.example.com:${port}/ HTTP/1.1\r\n\r\n`);
+  let answer = '';
+  socket.on('data', (chunk) => (answer += chunk));
+  await expect.poll(() => answer).toContain('begun');
+  socket.write(bytes);
+  await said(socket);
+  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n.*begun\r\n$/s);
+});
+
+it('passes more headers on than Node counts, and the body that one of the last announces', async () => {
+  let got = '';
+  const server = createTcpServer((socket) => {
+    socket
+      .on('error', () => undefined)
+      .on('data', (chunk) => {
+        got += chunk;
+        if (got.endsWith('hello')) socket.end('HTTP/1.1 204 None\r\n\r\n');
+      });
+  });
+  const port = await listening(server);
+  const many = 'a: 1\r\n'.repeat(2100);
+  const head = `POST http://www.example.com:${port}/ HTTP/1.1\r\n${many}Connection: close\r\nContent-Length: 5\r\n\r\n`;
+  expect(await answerTo(await startProxy(), `${head}hello`)).toMatch(/^HTTP\/1\.1 204 None/);
+  expect(got).toContain(`${many}Content-Length: 5`);
+});
+
+it.each([
   ['two lengths', 'Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello'],
   ['lengths in one line', 'Content-Length: 5, 6\r\n\r\nhello'],
   ['a length beside chunks', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
