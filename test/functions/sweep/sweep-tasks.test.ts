@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { HandKey } from '#contract/ids.ts';
 import { createJournal } from '#aws/journal.powertools.ts';
-import type { ClusterTask, SandboxRecord } from '#core/ports/sandboxes.ts';
+import type { ClusterTask, ProxySlot, SandboxRecord } from '#core/ports/sandboxes.ts';
 import { later } from '#core/ports/stamp.ts';
 import { NOW } from '#test/functions/core/given.ts';
 import { sweepTasks } from '../../../functions/sweep/sweep-tasks.ts';
@@ -11,11 +11,15 @@ const IDLE_MS = 300_000;
 
 interface Given {
   readonly pages: readonly (readonly ClusterTask[])[];
-  readonly records: Readonly<Record<string, SandboxRecord>>;
+  readonly records?: Readonly<Record<string, SandboxRecord>>;
+  /** Of egress proxies, by slot. */
+  readonly proxies?: readonly SandboxRecord[];
+  /** How many of them are to be up; none in a closed deployment. */
+  readonly warm?: number | undefined;
   readonly broken?: readonly string[];
 }
 
-function stage({ pages, records, broken = [] }: Given) {
+function stage({ pages, records = {}, proxies = [], warm, broken = [] }: Given) {
   const journal = createJournal();
   vi.spyOn(journal.logger, 'warn').mockImplementation(() => undefined);
   vi.spyOn(journal.logger, 'error').mockImplementation(() => undefined);
@@ -50,7 +54,19 @@ function stage({ pages, records, broken = [] }: Given) {
         acts.push(`harvest ${nameOf(hand)} ${generation}`);
       },
     },
-    wayOut: null,
+    wayOut:
+      warm === undefined
+        ? null
+        : {
+            warm,
+            proxies: { find: async ({ slot }: ProxySlot) => proxies[slot] ?? null },
+            keeping: {
+              keepUp: async ({ slot }: ProxySlot) => {
+                fail(`keep up ${slot}`);
+                acts.push(`keep up ${slot}`);
+              },
+            },
+          },
     sandboxAges: { maxAgeMs: MAX_AGE_MS, idleMs: IDLE_MS },
     pause: async (ms: number) => void (waitedMs += ms),
     journal,
@@ -118,5 +134,25 @@ describe('sweep over tasks', () => {
     const seconds = waited() / 1000;
     expect(acts.length / seconds).toBeLessThan(20);
     expect((2 * strays.length) / seconds).toBeLessThan(10);
+  });
+
+  it('stops egress proxies that are not the present generation, and asks for those that are missing', async () => {
+    const tasks = ['egress/0/2', 'egress/0/1', 'egress/7/1', 'egress/x/1'].map((name) => taskOf(name));
+    const { acts, sweep } = stage({
+      pages: [tasks],
+      proxies: [readyOf('egress/0/2', 2)],
+      warm: 3,
+      broken: ['keep up 1'],
+    });
+    await sweep();
+    expect(acts).toEqual(['stop task-egress/0/1', 'stop task-egress/7/1', 'stop task-egress/x/1', 'keep up 2']);
+  });
+
+  it('keeps no proxy up where none is to be, and none in a closed deployment', async () => {
+    for (const warm of [0, undefined]) {
+      const { acts, sweep } = stage({ pages: [[taskOf('egress/0/1')]], warm });
+      await sweep();
+      expect(acts).toEqual(['stop task-egress/0/1']);
+    }
   });
 });
