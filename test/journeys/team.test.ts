@@ -519,6 +519,44 @@ describe('a session of many agents', () => {
     follower.leave();
   });
 
+  it('has an agent with a sandbox of its own, which is lent another one; and passes its sandbox to another session', async () => {
+    const look = bash('cat shared.txt 2> /dev/null || echo nothing');
+    const made = bash('mkdir -p /mnt/session/outputs; echo made | tee /mnt/session/outputs/lab.txt');
+    const playing = play({
+      Lead: [
+        { tools: [bash('echo shared > shared.txt; echo written')] },
+        { tools: [begin('Lab', 'Look.'), wait] },
+        (request) => ({ tools: [goOn(named(request)[0] ?? '', 'Look here.', { sandbox: 'mine' }), wait] }),
+      ],
+      Lab: [{ tools: [look] }, { tools: [made] }, { text: 'First.' }, { tools: [look] }, { text: 'Second.' }],
+      Guest: [{ tools: [look] }, { text: 'Seen.' }, { tools: [look] }],
+    });
+    const lab = await beta.agents.create({
+      ...{ name: 'Lab', model: 'claude-opus-5', system: 'You are Lab.', tools: SANDBOX },
+      metadata: { brainstem_environment: (await beta.environments.create({ name: 'apart' })).id },
+    });
+    const follower = await sessionOf(coordinator(lab.id));
+    const { session } = follower;
+    await service.send(session, 'Look.');
+    await follower.idle();
+    expect(playing.requests('Lab').map(last)).toEqual(['Look.', 'nothing', 'made', 'Look here.', 'shared']);
+    const [thread = ''] = created(follower);
+    const hands = `/v1/x/sessions/${session}/hands`;
+    const main = { id: 'main', status: 'ready', holders: [{ thread_id: primaryOf(session) }] };
+    const own = { id: thread, status: 'ready', holders: [{ thread_id: thread }] };
+    expect(await service.client.get(hands)).toMatchObject({ data: [main, own] });
+    const outputs = await beta.files.list({ scope_id: session });
+    expect(outputs.data.map(({ filename }) => filename)).toEqual(['lab.txt']);
+
+    const guest = await beta.sessions.create({ agent: await agent('Guest'), environment_id: environment });
+    await service.client.post(`${hands}/main/grants`, { body: { session_id: guest.id } });
+    await service.converse(guest.id, 'Look.');
+    await beta.sessions.delete(session);
+    await service.converse(guest.id, 'Look again.');
+    expect(playing.requests('Guest').map(last)).toEqual(['Look.', 'shared', 'Look again.', 'nothing']);
+    follower.leave();
+  });
+
   it('is interrupted in one child or in all, and archives children that rest', async () => {
     const never = new Promise(() => undefined);
     const slow: Reply = { text: ['never', ' heard'], hold: never, holdBefore: 3 };

@@ -45,9 +45,9 @@ export const begin = (agent: string, message: string): ReplyTool => ({
   name: 'send_to_agent',
   input: { agent, message },
 });
-export const goOn = (thread_id: string, message: string): ReplyTool => ({
+export const goOn = (thread_id: string, message: string, more: { readonly sandbox?: string } = {}): ReplyTool => ({
   name: 'send_to_agent',
-  input: { thread_id, message },
+  input: { thread_id, message, ...more },
 });
 export const wait: ReplyTool = { name: 'wait_for_report', input: {} };
 export const startAgent = (name: string, instructions: string, message: string): ReplyTool => ({

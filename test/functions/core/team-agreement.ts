@@ -26,12 +26,24 @@ export async function expectAgreement(stage: TeamStage): Promise<void> {
   if (primary === undefined) throw new TypeError('a session has a primary thread');
   expectBusy(primary, states);
   expectCreated(stage, states);
+  expectHands(primary, states);
   expectStatus(stage, primary, states);
   for (const thread of stage.children()) {
     expectCopies(stage, thread);
     expectReports(stage, thread);
   }
   expectUsage(stage, primary, states);
+}
+
+/** The primary thread knows of each child that was passed a hand, which of them, and since when; no child at rest has one. */
+function expectHands({ lent = [] }: SessionState, states: ReadonlyMap<ThreadId, SessionState>): void {
+  const held = [...states].flatMap(([thread, { hands }]) => (hands?.passed ? [[thread, hands.passed] as const] : []));
+  expect(new Map(lent.map((one) => [one.holder.thread, one]))).toEqual(new Map(held));
+  for (const [thread] of held) {
+    const state = states.get(thread);
+    const isAtRest = state?.status === 'terminated' || (state?.status === 'idle' && blockedCalls(state).length === 0);
+    expect(isAtRest).toBe(false);
+  }
 }
 
 /** Only an event that waits before it takes effect is told twice. */

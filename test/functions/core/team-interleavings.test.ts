@@ -18,6 +18,7 @@ import {
   asks,
   calls,
   createTeamStage,
+  LAB_GUIDES,
   follows,
   text,
   type Execution,
@@ -104,11 +105,13 @@ function answerOf(stage: TeamStage, said: Said, of: number): ModelAnswer | Fault
     return calls(
       ...said.map((name, index) => {
         const thread = at(stage.children(), of + index);
-        if (name === 'ann' || name === 'bob') return asks(name);
+        const lender = of % 2 === 0 || thread === undefined ? 'mine' : thread;
+        const sandbox = of % 3 === 0 ? lender : undefined;
+        if (name === 'ann' || name === 'bob') return asks(name, 'Do it.', sandbox);
         if (name === 'advisor') return ['ask_advisor', { question: 'How?' }] as const;
         if (name === 'wait') return ['wait_for_report'] as const;
         if (name !== 'follow up') return [name] as const;
-        return thread === undefined ? asks('ann') : follows(thread);
+        return thread === undefined ? asks('ann') : follows(thread, 'And more.', sandbox);
       }),
     );
   }
@@ -240,7 +243,7 @@ describe('threads of a session under random steps and faults', () => {
   it('tell each other and the client the same, and each piece of work has one report', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(moment, { maxLength: 60, size: 'max' }), async (moments) => {
-        const stage = await createTeamStage([says('hi')]);
+        const stage = await createTeamStage([says('hi')], { guides: LAB_GUIDES });
         const play = { stage, before: await stage.head() };
         for (const actions of moments) {
           await Promise.all(actions.map((one) => perform(play, one)));

@@ -7,7 +7,7 @@ import { setImmediate as settled } from 'node:timers/promises';
 import type { SessionAgent, SessionThreadAgent } from '#contract/agents.ts';
 import { eventIn, type Entry, type Guides, type SessionState } from '#contract/entries.ts';
 import type { EventInput, SessionEvent } from '#contract/events.ts';
-import { AgentId, type EventId, type ThreadId } from '#contract/ids.ts';
+import { AgentId, EnvironmentId, type EventId, type ThreadId } from '#contract/ids.ts';
 import type { AssignedCall, RunState } from '#contract/run.ts';
 import { createHistory } from '#core/harness/history.ts';
 import { takeTurn } from '#core/harness/take-turn.ts';
@@ -359,6 +359,11 @@ export function calls(...made: readonly (readonly [name: string, input?: object]
 }
 
 export const text = (said: string): ModelAnswer => answer({ blocks: [{ type: 'text', text: said }] });
-export const asks = (agent: string, message = 'Do it.') => ['send_to_agent', { agent, message }] as const;
-export const follows = (thread: ThreadId, message = 'And more.') =>
-  ['send_to_agent', { thread_id: thread, message }] as const;
+export const asks = (agent: string, message = 'Do it.', sandbox?: string) =>
+  ['send_to_agent', { agent, message, ...(sandbox !== undefined && { sandbox }) }] as const;
+export const follows = (thread: ThreadId, message = 'And more.', sandbox?: string) =>
+  ['send_to_agent', { thread_id: thread, message, ...(sandbox !== undefined && { sandbox }) }] as const;
+
+/** `ann` brings an environment, and `bob` shares the sandbox of the session. */
+export const LAB = { id: EnvironmentId.parse('env_lab'), packages: null };
+export const LAB_GUIDES: Guides = { environments: { [AgentId.parse('agent_2')]: LAB } };

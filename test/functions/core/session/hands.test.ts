@@ -1,7 +1,7 @@
 /** Which thread holds which hand: environments that agents bring, and sandboxes that threads lend each other. */
 import { describe, expect, it } from 'vitest';
 import { recordIn } from '#contract/entries.ts';
-import { AgentId, EnvironmentId, mainHand, type HandKey, type ThreadId } from '#contract/ids.ts';
+import { mainHand, type HandKey, type ThreadId } from '#contract/ids.ts';
 import { heldHand } from '#core/session/waiting.ts';
 import { toolDefinitions } from '#core/tools/tool-definitions.ts';
 import { KEY, says } from '#test/functions/core/given.ts';
@@ -11,25 +11,23 @@ import {
   COORDINATOR,
   createTeamStage,
   follows,
+  LAB,
+  LAB_GUIDES,
   text,
   type TeamStage,
 } from '#test/functions/core/team-stage.ts';
 
 const PRIMARY = KEY.thread;
 const MAIN = mainHand(KEY.session);
-const LAB = { id: EnvironmentId.parse('env_lab'), packages: null };
-/** `ann` brings an environment, and `bob` shares the sandbox of the session. */
-const GUIDES = { environments: { [AgentId.parse('agent_2')]: LAB } };
 
 type Call = readonly [name: string, input?: object];
 
 const ownHand = (thread: ThreadId): HandKey => ({ session: KEY.session, hand: thread });
-const lending = (agent: string, sandbox: string) => ['send_to_agent', { agent, message: 'Do it.', sandbox }] as const;
-const lendingAgain = (thread: ThreadId, sandbox: string) =>
-  ['send_to_agent', { thread_id: thread, message: 'And more.', sandbox }] as const;
+const lending = (agent: string, sandbox: string) => asks(agent, 'Do it.', sandbox);
+const lendingAgain = (thread: ThreadId, sandbox: string) => follows(thread, 'And more.', sandbox);
 
 async function begun(...made: readonly Call[]): Promise<TeamStage> {
-  const stage = await createTeamStage([says('hi')], { guides: GUIDES });
+  const stage = await createTeamStage([says('hi')], { guides: LAB_GUIDES });
   await stage.says(PRIMARY, calls(...made));
   return stage;
 }
@@ -90,13 +88,13 @@ describe('an agent that brings an environment', () => {
   });
 
   it('still has one after a compaction', async () => {
-    const stage = await createTeamStage([says('hi')], { guides: GUIDES });
+    const stage = await createTeamStage([says('hi')], { guides: LAB_GUIDES });
     const head = await stage.head();
     const request = stage.stamp.eventId();
     await stage.change(PRIMARY, { do: 'claim', request, taken: [] });
     await stage.change(PRIMARY, {
       ...{ do: 'compacted', request, summary: 'So far.', agent: COORDINATOR, outcome: null },
-      ...{ guides: GUIDES, usage: { input_tokens: 0, output_tokens: 0 } as never },
+      ...{ guides: LAB_GUIDES, usage: { input_tokens: 0, output_tokens: 0 } as never },
     });
     expect((await stage.head()).position).toBeGreaterThan(head.position);
     await stage.says(PRIMARY, calls(asks('ann')));
