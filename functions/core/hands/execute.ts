@@ -112,8 +112,11 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
   if (states === null) return 'ended';
   const { state, session } = states;
   const request = inOrder(asked, state);
-  // An interrupt closed it before it began.
-  if (request === null) return 'ended';
+  // An interrupt closed it before it began, or while the state machine provided its way out: then it goes on.
+  if (request === null) {
+    if (input.wayOut !== undefined) await endCall(world, input, record);
+    return 'ended';
+  }
   const isMade = isPassedTo(session, key, hand) || (await world.sandboxes.sentTo(hand, input.call.id)) !== null;
   const sent = isMade ? await sendTo(world, input, record) : null;
   if (isMade && sent === null) return 'sandbox not ready';
@@ -139,6 +142,13 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
   });
   world.journal.metric('ToolDuration', 'Milliseconds', durationMs);
   return result.served === 'lost' ? 'sandbox lost' : 'ended';
+}
+
+async function endCall(world: ExecuteWorld, { call }: ExecuteInput, record: SandboxRecord | null): Promise<void> {
+  if (record?.status !== 'ready') return;
+  world.sandboxClient.cancel(record, call.id);
+  // The request leaves before the function is frozen.
+  await world.pause(RECONNECT_MS);
 }
 
 /**

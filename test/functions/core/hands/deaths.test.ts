@@ -12,6 +12,7 @@ import type { ExecuteInput } from '#contract/run.ts';
 import type { AskedWayOut } from '#core/hands/way-out.ts';
 import { freePort } from '#test/free-port.ts';
 import { SANDBOX } from '#test/functions/core/given.ts';
+import { callOf } from '#test/sandbox-task/running-sandbox.ts';
 import { playProxy } from '#test/sandbox-task/played-proxy.ts';
 import { OUTPUTS_DIR, UPLOADS_DIR } from '#contract/hands.ts';
 import { NOTES, stageSandbox } from '#test/functions/core/hands/sandbox-stage.fixture.ts';
@@ -206,4 +207,33 @@ describe('a call whose process dies', () => {
       await played.close();
     }
   });
+
+  it.skipIf(!hasCurl)(
+    'is ended in its sandbox when an interrupt closed it while its program waited for a proxy',
+    async () => {
+      const proxies = { find: async () => null } as unknown as AskedWayOut['proxies'];
+      const asked = { proxies, hmac, warm: 0, isClosed: false };
+      const network = {
+        workspace: WorkspaceId.parse('wrkspc_1'),
+        reach: { type: 'unrestricted' as const },
+        variables: [],
+      };
+      const staged = await stageSandbox(
+        db,
+        { fetch: 'curl -s http://a.com/' },
+        { wayOut: { port: await freePort(), network, asked } },
+      );
+      const { run, interrupt, sandbox } = staged;
+      try {
+        expect(await run('fetch')).toBe('way out not ready');
+        await interrupt('primary');
+        expect(await run('fetch', 1, { wayOut: {} })).toBe('ended');
+        const input = { command: 'curl -s http://a.com/' };
+        const { body } = await sandbox.post(callOf('bash', input, { call: 'sevt_fetch' }));
+        expect(body).toMatchObject({ isError: true, output: expect.stringContaining('interrupted') });
+      } finally {
+        await sandbox.close();
+      }
+    },
+  );
 });
