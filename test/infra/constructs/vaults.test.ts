@@ -48,15 +48,18 @@ describe.each(OAuthTokens.options)('a stack with OAuth tokens in %s', (oauthToke
   /** The MCP proxy, as a list. */
   const theProxy = (ENTRIES as readonly string[]).filter((entry) => entry === 'mcp-proxy');
 
-  test('lets only the MCP proxy read the secrets of vaults', () => {
-    expect(holders('secretsmanager:GetSecretValue', secret())).toEqual(theProxy);
+  test('lets only the MCP proxy, and the function that the egress proxy asks, read the secrets of vaults', () => {
+    expect(holders('secretsmanager:GetSecretValue', secret()).toSorted()).toEqual(['egress', ...theProxy]);
     expect(holders('secretsmanager:BatchGetSecretValue', secret())).toEqual([]);
     expect(holders('secretsmanager:PutSecretValue', secret())).toContain('api');
   });
 
   test('has a rotating KMS key where tokens are sealed, and lets only the MCP proxy decrypt with it', () => {
-    // The other key signs, and seals nothing.
-    const arns = template.keys.filter(({ spec }) => spec === 'SYMMETRIC_DEFAULT').map(({ arn }) => arn);
+    // Of the other keys, one signs and seals nothing, and one seals tokens of repositories.
+    const ofRepositories = settingsOf('api')['REPOSITORY_KEY_ARN'];
+    const sealing = template.keys.filter(({ spec }) => spec === 'SYMMETRIC_DEFAULT').map(({ arn }) => arn);
+    const arns = sealing.filter((arn) => arn !== ofRepositories);
+    expect(sealing).toContain(ofRepositories);
     expect(arns).toHaveLength(oauthTokens === 'dynamodb-kms' ? 1 : 0);
     expect(arns).toEqual([settingsOf('api')['VAULT_KEY_ARN']].filter(Boolean));
     for (const arn of arns) {
@@ -66,6 +69,7 @@ describe.each(OAuthTokens.options)('a stack with OAuth tokens in %s', (oauthToke
       }
       expect(holders('kms:GenerateDataKey', arn)).toContain('api');
     }
+    expect(holders('kms:Decrypt', ofRepositories ?? '')).toEqual(['egress']);
     const readsAll = holders('kms:Decrypt', 'arn:aws:kms:us-east-1:000000000000:key/another');
     expect(readsAll).toEqual([]);
   });
