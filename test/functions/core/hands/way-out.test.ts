@@ -148,9 +148,6 @@ describe('the way out of a session', () => {
   });
 
   it('of a session with a variable starts a proxy ahead, unless no host may get the secret', async () => {
-    const opened = await stage(OPEN, 'unrestricted', ['a.com']);
-    await opened.sandbox();
-    expect(opened.proxies.started()).toEqual(['proxy0-1']);
     for (const [networking, max] of [
       [limited(), 'unrestricted'],
       [OPEN, 'limited'],
@@ -161,6 +158,9 @@ describe('the way out of a session', () => {
       expect(await network()).toMatchObject({ variables: [{ name: 'KEY', unreachable: true }] });
       expect(proxies.calls).toEqual([]);
     }
+    const opened = await stage(OPEN, 'unrestricted', ['a.com']);
+    await opened.sandbox();
+    expect(opened.proxies.started()).toEqual(['proxy0-1']);
   });
 
   it('is taken from the environment when a sandbox starts, and from the last sandbox when that was deleted', async () => {
