@@ -119,7 +119,7 @@ export class Brainstem extends Construct {
     this.vaults.grantName(this.hands.provision);
     if (this.egress !== null) this.vaults.grantHandOut(this.egress.answer);
 
-    // The MCP proxy calls MCP servers for users. It is the only function that reads the secrets in their vaults.
+    // The MCP proxy calls MCP servers for users. It and `egress` alone read the secrets in their vaults.
     const { vaults } = this;
     this.mcpProxy = new McpProxyFunction(this, 'McpProxy', { ...stores, vaults, auditTrail, options: mcp });
     this.mcpProxy.grantInvoke(this.harness.turn);
