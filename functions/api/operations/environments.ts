@@ -12,7 +12,7 @@ const Params = z.object({ environment_id: EnvironmentId });
 
 const create = operation({
   route: 'POST /v1/environments',
-  summary: 'Create an environment; its networking is saved and opens nothing yet: sandboxes have no network',
+  summary: 'Create an environment; its networking decides what programs in its sandboxes reach',
   body: EnvironmentCreate,
   response: Environment,
   async handle({ world, workspace, body }) {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { START_SERVER } from '#contract/hands.ts';
 import { imageOf, runArguments } from '../../../../infra/local/tasks/docker.ts';
-import { createTaskFixture } from './fixture.ts';
+import { createTaskFixture, PORT } from './fixture.ts';
 
 const identity = { name: 'brainstem-t1', data: '/data' };
 
@@ -41,6 +41,31 @@ test('a Docker task in a subnet with a route to the internet gets no network, an
   expect(line).toContain('--network none --cap-drop ALL');
   expect(line).toContain('--env HTTPS_PROXY=http://127.0.0.1:3128');
   expect(line).toMatch(/ brainstem-sandbox:0a1b node \/opt\/brainstem\/relay\.mts/);
+});
+
+test('a Docker task in a public subnet has the network of this machine, and listens at its own address', async () => {
+  const fixture = await createTaskFixture();
+  const start = await fixture.start('127.99.3.4', {}, 'machine');
+  await fixture.close();
+  const line = runArguments(start, identity).join(' ');
+  expect(line).toContain('--network host --cap-drop ALL');
+  expect(line).toContain(`--env EGRESS_LISTEN=127.99.3.4:${PORT}`);
+});
+
+test('a Docker sandbox from which routes lead to tasks gets no network, and a relay in its program', async () => {
+  const fixture = await createTaskFixture();
+  const start = await fixture.start('127.99.3.5', {}, { ports: [3129], dial: () => null });
+  await fixture.close();
+  const container = { ...start.container, command: START_SERVER };
+  const relay = '/opt/brainstem/peer-relay.mjs';
+  for (const one of [start, { ...start, container }]) {
+    const line = runArguments(one, identity).join(' ');
+    expect(line).toContain('--network none --cap-drop ALL');
+    expect(line).toContain(`source=${start.taskDir}/etc/peer-relay.mjs,target=${relay},readonly`);
+    expect(line).toMatch(
+      / node (--disable-sigusr1 )?--import file:.*peer-relay.mjs\?port=3129 \/opt\/brainstem\/server.mjs$/,
+    );
+  }
 });
 
 test('each stage of one Dockerfile is an image of its own', () => {
