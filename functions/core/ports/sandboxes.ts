@@ -50,7 +50,7 @@ export type ReservedSandbox = {
   readonly packages: PackageList | null;
   readonly environment?: EnvironmentId | undefined;
   readonly archive: string | null;
-  /** An earlier sandbox was lost. `told` has the threads that know: a result since then has said so. */
+  /** An earlier sandbox was lost. `told` has the threads that know of that, or that the hand was passed to them: a result said so. */
   readonly replaces?: boolean | undefined;
   readonly told?: ReadonlySet<string> | undefined;
 } & (
@@ -113,7 +113,7 @@ export interface SandboxRecords {
     place: { task: string; address: string; at: Instant },
   ): Promise<SandboxRecord>;
   lost(hand: HandKey, generation: number): Promise<void>;
-  /** A result of this generation told a thread that the earlier sandbox is gone. */
+  /** A result of this generation told a thread that the earlier sandbox is gone, or that it was passed this one. */
   told(hand: HandKey, thread: ThreadId, generation: number): Promise<void>;
   /** Marks a starting generation as failed. */
   failed(hand: HandKey, generation: number, why: { reason: string; retryAt: Instant }): Promise<SandboxRecord>;
