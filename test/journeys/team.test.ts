@@ -539,7 +539,8 @@ describe('a session of many agents', () => {
     const { session } = follower;
     await service.send(session, 'Look.');
     await follower.idle();
-    expect(playing.requests('Lab').map(last)).toEqual(['Look.', 'nothing', 'made', 'Look here.', 'shared']);
+    const passed = expect.stringMatching(/^\(This sandbox was passed to you\. .+\)\nshared$/);
+    expect(playing.requests('Lab').map(last)).toEqual(['Look.', 'nothing', 'made', 'Look here.', passed]);
     const [thread = ''] = created(follower);
     const hands = `/v1/x/sessions/${session}/hands`;
     const main = { id: 'main', status: 'ready', holders: [{ thread_id: primaryOf(session) }] };
@@ -553,7 +554,7 @@ describe('a session of many agents', () => {
     await service.converse(guest.id, 'Look.');
     await beta.sessions.delete(session);
     await service.converse(guest.id, 'Look again.');
-    expect(playing.requests('Guest').map(last)).toEqual(['Look.', 'shared', 'Look again.', 'nothing']);
+    expect(playing.requests('Guest').map(last)).toEqual(['Look.', passed, 'Look again.', 'nothing']);
     follower.leave();
   });
 

@@ -273,6 +273,20 @@ export function sessionLogSuite(name: string, start: () => Promise<LogUnderTest>
       expect((await under.row(second.key))?.status ?? 'idle').toBe('idle');
     });
 
+    it('appends to the logs of two sessions at once, or to neither', async () => {
+      const [one, other] = [newKey(), newKey()];
+      const [a, b] = [await under.create(one, [CREATED]), await under.create(other, [CREATED])];
+      const both = (after: Head, name: string) =>
+        under.log.append(appendOf(one, after, [saying(name, name)]), appendOf(other, b, [saying(name, name)]));
+      const first = await both(a, 'sevt_first');
+      expect(first).toMatchObject({ status: 'appended', head: { position: 2 } });
+      const heads = async () => [await under.log.head(one), await under.log.head(other)];
+      const [now, beside] = await heads();
+      expect(beside?.position).toBe(2);
+      expect(await both(first.head, 'sevt_lost')).toEqual({ status: 'conflict', head: now, beside: [beside] });
+      expect(await heads()).toEqual([now, beside]);
+    });
+
     it('lets processes that append to two logs each win one by one, so that both logs tell the same', async () => {
       const key = newKey();
       const created = await under.create(key, [CREATED]);

@@ -39,8 +39,8 @@ interface Result {
   readonly text: string;
   readonly isError: boolean;
   readonly served: string;
-  /** The generation whose first result in this thread it is, after the loss of another one. */
-  readonly tellsLoss?: number;
+  /** The generation whose first result in this thread it is: of a sandbox that replaces another one, or was passed. */
+  readonly tells?: number;
   /** What the agent wrote, which the sandbox tells again until the result is in the log. */
   readonly changes?: Pick<TakenChanges, 'keep' | 'leave'> | undefined;
   readonly programsLive?: true | undefined;
@@ -81,6 +81,9 @@ const DELETED = `The session whose sandbox this one was passed has been deleted.
 /** Goes before the first result of each thread in a sandbox that replaces another one. */
 const REPLACED =
   '(This is a new sandbox. The earlier one has ended; its files, variables and background processes are gone.)\n';
+
+/** Goes before the first result of a thread in a sandbox that it was passed. */
+const PASSED = '(This sandbox was passed to you. Its files are not those of the sandbox that you had before.)\n';
 
 const NOT_MADE = 'The call was not made.';
 
@@ -129,7 +132,7 @@ export async function execute(world: ExecuteWorld, input: ExecuteInput): Promise
   const isTold = await appendResult(world, key, input.call.id, result);
   // A death in between tells both twice.
   await (isTold ? result.changes?.keep() : result.changes?.leave());
-  if (result.tellsLoss) await world.sandboxes.told(hand, key.thread, result.tellsLoss);
+  if (result.tells) await world.sandboxes.told(hand, key.thread, result.tells);
   const durationMs = Date.parse(world.stamp.now()) - began;
   world.journal.line('tool call', {
     session: input.session,
@@ -245,9 +248,11 @@ async function resultOf(
   const output = [response.output.slice(0, MAX_OUTPUT_CHARS), ...response.notes].join('\n');
   const { isError, served, changes, programsLive, failedClones } = response;
   const result = { text: output, isError, served, changes, programsLive, failedClones };
-  if (!record.replaces || record.told?.has(key.thread)) return result;
-  const text = (await isOlderThan(world, recipient, record)) ? `${REPLACED}${output}` : output;
-  return { ...result, text, tellsLoss: record.generation };
+  const isPassed = sending.states.state.hands?.passed !== undefined;
+  if ((!record.replaces && !isPassed) || record.told?.has(key.thread)) return result;
+  const isNew = record.replaces === true && (await isOlderThan(world, recipient, record));
+  const text = `${isPassed ? PASSED : ''}${isNew ? REPLACED : ''}${output}`;
+  return { ...result, text, tells: record.generation };
 }
 
 /** A thread that began in this sandbox, or was passed the hand since, has lost nothing. */

@@ -58,7 +58,7 @@ export type ReservedSandbox = {
   readonly archive: string | null;
   /** None for a sandbox that reaches nothing. */
   readonly network?: SandboxNetwork | null | undefined;
-  /** An earlier sandbox was lost. `told` has the threads that know: a result since then has said so. */
+  /** An earlier sandbox was lost. `told` has the threads that know of that, or that the hand was passed to them: a result said so. */
   readonly replaces?: boolean | undefined;
   readonly told?: ReadonlySet<string> | undefined;
 } & (
@@ -130,7 +130,7 @@ export interface StartRecords<Key> {
 export interface SandboxRecords extends StartRecords<HandKey> {
   /** All hands of a session that have a record. */
   ofSession(session: SessionId): Promise<readonly HandRecord[]>;
-  /** A result of this generation told a thread that the earlier sandbox is gone. */
+  /** A result of this generation told a thread that the earlier sandbox is gone, or that it was passed this one. */
   told(hand: HandKey, thread: ThreadId, generation: number): Promise<void>;
   /**
    * Marks that a call is about to be sent to a generation and reads the record, in one round trip. `sentTo` is the

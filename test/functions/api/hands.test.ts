@@ -142,6 +142,14 @@ describe('the hands of a session', () => {
     expect(await told(one)).toHaveLength(1);
   });
 
+  it('is held by one of two sessions that are passed to a third one at the same time', async () => {
+    const [one, other, third] = [await newSession(), await newSession(), await newSession()];
+    const statuses = (await Promise.all([pass(one, third), pass(other, third)])).map(({ status }) => status);
+    expect(statuses.toSorted()).toEqual([200, 400]);
+    const lent = (await Promise.all([state(one), state(other)])).flatMap((now) => now?.lent ?? []);
+    expect(lent).toEqual([(await state(third))?.hands?.passed]);
+  });
+
   it('is passed to ten sessions at most', async () => {
     const one = await newSession();
     for (let count = 0; count < 10; count += 1) expect((await pass(one, await newSession())).status).toBe(200);

@@ -232,11 +232,18 @@ describe('a call in a hand that another session has passed', () => {
   const at = (instant: Instant) => ({ record: { kind: 'contents.changed' as const, at: instant } });
 
   it('is made there, where the files of that session are', async () => {
-    const { run, marked, sent, named, added } = stage(READY, null, { passed: { owner: [...OWNED, at(NOW), at(NOW)] } });
+    const { run, marked, sent, named, told, added } = stage(READY, null, {
+      passed: { owner: [...OWNED, at(NOW), at(NOW)] },
+    });
     expect(await run(undefined)).toBe('ended');
     expect([marked, sent]).toEqual([[2], [BASH]]);
-    expect(added()).toContain('"ran"');
+    expect(added()).toContain('ran"');
     expect(named[0]).toMatch(/^2/);
+    expect(added()).toContain('(This sandbox was passed to you. ');
+    expect(told).toEqual([2]);
+    const later = stage({ ...READY, told: new Set([KEY.thread]) }, null, { passed: { owner: OWNED } });
+    await later.run(undefined);
+    expect([later.added().includes('was passed to you'), later.told]).toEqual([false, []]);
   });
 
   it.each<[string, readonly Entry[] | null, string]>([
@@ -274,7 +281,7 @@ describe('a call in a hand that another session has passed', () => {
     const { run, sent, added } = stage(READY, 2, { passed: { owner: [ownerCreated()] } });
     expect(await run(undefined)).toBe('ended');
     expect(sent).toEqual([BASH]);
-    expect(added()).toContain('"ran"');
+    expect(added()).toContain('ran"');
   });
 
   it('tells of a sandbox that was lost only when the thread held the hand before', async () => {
