@@ -140,11 +140,14 @@ export const EgressUse = z.strictObject({
 });
 export type EgressUse = z.infer<typeof EgressUse>;
 
+/** The function writes them one after the other, in the time of one invocation. */
+export const MAX_REPORTED_USES = 50;
+
 /** Uses are told to the audit trail every few seconds, and the last ones before the proxy ends. `id` makes a repeat one. */
 export const EgressReport = z.strictObject({
   ask: z.literal('report'),
   id: z.string().min(1).max(128),
-  uses: z.array(EgressUse).min(1).max(500),
+  uses: z.array(EgressUse).min(1).max(MAX_REPORTED_USES),
 });
 export type EgressReport = z.infer<typeof EgressReport>;
 

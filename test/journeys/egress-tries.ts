@@ -13,7 +13,7 @@ export interface Surroundings {
 /** `expected` is matched with what the command prints. */
 type Try = readonly [name: string, command: string, expected: RegExp];
 
-/** Bytes as they are, through the proxy or to it. It prints what comes back until half a second is silent. */
+/** Bytes as they are, through the proxy or to it. It prints what comes back, until nothing more does. */
 const RAW = `
 import { connect } from 'node:net';
 import { connect as secure } from 'node:tls';
@@ -22,15 +22,15 @@ const cut = at.lastIndexOf(':');
 const socket = connect(Number(at.slice(cut + 1)), at.slice(0, cut));
 const said = (text) => process.stdout.write(text);
 const ended = () => { said('closed'); process.exit(); };
-const silent = () => { clearTimeout(silent.timer); silent.timer = setTimeout(ended, 500); };
+const silent = (ms) => { clearTimeout(silent.timer); silent.timer = setTimeout(ended, ms); };
 socket.on('error', ended).on('close', ended);
 socket.write(greeting + 'CONNECT ' + to + ' HTTP/1.1\\r\\nHost: ' + to + '\\r\\n\\r\\n');
-silent();
+silent(8000);
 socket.once('data', (head) => {
   said(String(head).split('\\r\\n')[0] + ' | ');
   if (send === undefined || !String(head).startsWith('HTTP/1.1 200')) return void setTimeout(ended, 50);
   const tls = secure({ socket, servername: sni, rejectUnauthorized: false });
-  tls.on('error', ended).on('close', ended).on('data', (data) => { silent(); said(data); });
+  tls.on('error', ended).on('close', ended).on('data', (data) => { silent(300); said(data); });
   tls.write(send.replaceAll('$API_KEY', process.env.API_KEY));
 });
 `;

@@ -117,7 +117,7 @@ describe.each(sample<OAuthTokens>(1, ['secrets-manager', 'dynamodb-kms']))(
       return { vault, oauth: String(second) };
     }
 
-    /** Creates the environment variable in a vault of its own, because no session may use such a vault. */
+    /** Creates the environment variable in a vault of its own. Sessions that use one are in `egress-attacks.test.ts`. */
     async function keepVariable(about: object): Promise<void> {
       const { id: vault } = await ask('POST', '/v1/vaults', about);
       const variable = { type: 'environment_variable', secret_name: 'API_KEY', networking: { type: 'unrestricted' } };
