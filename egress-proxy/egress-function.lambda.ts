@@ -1,5 +1,6 @@
 /** Signed requests by hand, because the SDK's Lambda client would be most of the program, which starts on demand. */
-import { AwsClient } from 'aws4fetch';
+import { setTimeout as sleep } from 'node:timers/promises';
+import aws4 from 'aws4';
 import { Grant, type EgressRequest } from '#contract/egress.ts';
 import type { EgressFunction } from './egress-function.ts';
 import { taskCredentials } from './task-credentials.ts';
@@ -7,6 +8,7 @@ import { taskCredentials } from './task-credentials.ts';
 /** A cold start of the function, and the reading of secrets. A program that waits longer for a proxy gives up. */
 const ANSWER_MS = 15_000;
 const RETRIES = 2;
+const FIRST_PAUSE_MS = 50;
 
 interface LambdaOptions {
   readonly functionName: string;
@@ -19,21 +21,26 @@ export function egressFunction({ functionName, region, env }: LambdaOptions): Eg
     env['AWS_ENDPOINT_URL_LAMBDA'] ??
     env['AWS_ENDPOINT_URL'] ??
     `https://lambda.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
-  const url = new URL(`/2015-03-31/functions/${encodeURIComponent(functionName)}/invocations`, endpoint);
+  const { origin, host } = new URL(endpoint);
+  const path = `/2015-03-31/functions/${encodeURIComponent(functionName)}/invocations`;
   const credentials = taskCredentials(env);
 
   async function ask(input: EgressRequest): Promise<unknown> {
-    const client = new AwsClient({ ...(await credentials()), region, service: 'lambda', retries: RETRIES });
-    const response = await client.fetch(url.href, {
-      method: 'POST',
-      headers: { 'X-Amz-Invocation-Type': 'RequestResponse', 'Content-Type': 'application/json' },
-      body: JSON.stringify(input),
-      signal: AbortSignal.timeout(ANSWER_MS),
-    });
-    const body = await response.text();
-    // A function that failed answers 200 too, with this header. The body is for its own log.
-    if (response.ok && !response.headers.has('x-amz-function-error')) return JSON.parse(body);
-    throw new Error(`the function egress answered ${response.status}`);
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const body = JSON.stringify(input);
+    for (let tried = 0; ; tried += 1) {
+      const headers = { host, 'x-amz-invocation-type': 'RequestResponse', 'content-type': 'application/json' };
+      const place = { service: 'lambda', region, method: 'POST', path, body, headers, doNotEncodePath: true };
+      const { headers: signed } = aws4.sign(place, await credentials());
+      const init = { method: 'POST', headers: signed as Record<string, string>, body, signal };
+      const response = await fetch(`${origin}${path}`, init);
+      const text = await response.text();
+      // A function that failed answers 200 too, with this header. The body is for its own log.
+      if (response.ok && !response.headers.has('x-amz-function-error')) return JSON.parse(text);
+      const isRetryable = response.status === 429 || response.status >= 500;
+      if (!isRetryable || tried === RETRIES) throw new Error(`the function egress answered ${response.status}`);
+      await sleep(FIRST_PAUSE_MS * 2 ** tried);
+    }
   }
 
   return {

@@ -66,7 +66,6 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
       '@anthropic-ai/bedrock-sdk/',
       '@modelcontextprotocol/client',
       'aws4',
-      'aws4fetch',
       'eventsource-parser',
       '@modelcontextprotocol/client',
       'htmlparser2',
@@ -115,9 +114,9 @@ const TABLE: readonly { readonly from: string; readonly may: readonly string[] }
       'functions/core/egress/',
       'zod',
       'node:',
+      'aws4',
       '@peculiar/asn1-schema',
       '@peculiar/asn1-x509',
-      'aws4fetch',
     ],
   },
 ];

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
+import { REQUIRE } from '#infra/constructs/modules.ts';
 
 /** An environment variable, because the processes that run the files inherit it. */
 const FOLDER = 'BRAINSTEM_RUN_CACHE';
@@ -38,6 +39,7 @@ export function bundleOf(entry: string): string {
       platform: 'node',
       target: 'node24',
       mainFields: ['module', 'main'],
+      banner: { js: REQUIRE },
     });
   });
   return join(folder, 'program.mjs');

@@ -33,7 +33,8 @@ const HARNESS_SOURCES: Readonly<Record<ModelProvider, string>> = {
 /** Cedar reads its 4 MB of WebAssembly from its own folder, at the first decision of a policy. */
 export const CEDAR = '@cedar-policy/cedar-wasm/nodejs';
 
-const REQUIRE = 'import{createRequire as requireOf}from"node:module";const require=requireOf(import.meta.url);';
+/** Packages in CommonJS form ask for Node's modules by `require`, which an ECMAScript module does not have. */
+export const REQUIRE = 'import{createRequire as requireOf}from"node:module";const require=requireOf(import.meta.url);';
 
 const PACKAGE_DIR = join(import.meta.dirname, '../..');
 export const EGRESS_PROXY_DIR = join(PACKAGE_DIR, 'egress-proxy');
@@ -111,7 +112,6 @@ function passOf(sources: ModuleSources): Pass {
     mainFields: ['module', 'main'],
     alias: { '@aws-sdk/credential-provider-node': credentials, '@aws-sdk/credential-providers': credentials },
     external: [CEDAR],
-    // Packages in CommonJS form ask for Node's modules by `require`, which an ECMAScript module does not have.
     banner: { js: REQUIRE },
     metafile: true,
     minify: true,

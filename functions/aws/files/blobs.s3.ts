@@ -2,7 +2,7 @@
  * Blobs as objects of the content bucket. Signed requests by hand, as for the content of logs: streams go through as they
  * come, and are never held in memory as a whole.
  */
-import { AwsV4Signer } from 'aws4fetch';
+import aws4 from 'aws4';
 import { createPresigner } from '#aws/presign.ts';
 import { pause } from '#aws/stamp.ts';
 import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settings.ts';
@@ -31,16 +31,27 @@ export function createBlobs(env: Env, bucket: string): Blobs & BlobRemover & Blo
   const region = setting(env, 'AWS_REGION');
   const endpoint = serviceEndpoint(env, 's3', region);
   const credentials = roleCredentials(env);
-  /** Signing keys of a day: deriving one takes longer than a signature. */
-  const cache = new Map<string, ArrayBuffer>();
-
   const presign = createPresigner(env, bucket);
 
   async function attempt(key: string, { method, query = {}, body, headers = {} }: Asked): Promise<Response> {
-    const url = new URL(`/${bucket}/${key}?${new URLSearchParams(query)}`, endpoint).href;
-    const signed = await new AwsV4Signer({ ...credentials, cache, url, method, region, service: 's3', headers }).sign();
-    const init = { method, headers: signed.headers, body: body ?? null, signal: AbortSignal.timeout(TIMEOUT_MS) };
-    return fetch(signed.url, body instanceof ReadableStream ? { ...init, ...ONCE } : init);
+    const { origin, host, pathname } = new URL(`/${bucket}/${key}`, endpoint);
+    // A stream is not read before it is sent.
+    const signing = { ...headers, host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' };
+    const place = {
+      service: 's3',
+      region,
+      method,
+      path: `${pathname}?${new URLSearchParams(query)}`,
+      headers: signing,
+    };
+    const { path, headers: signed } = aws4.sign(place, credentials);
+    const init = {
+      method,
+      headers: signed as Record<string, string>,
+      body: body ?? null,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    };
+    return fetch(`${origin}${path}`, body instanceof ReadableStream ? { ...init, ...ONCE } : init);
   }
 
   /** Resolves with a success, or with a refusal that a repeat would get again. */

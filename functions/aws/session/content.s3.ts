@@ -3,8 +3,9 @@
  * Signed requests by hand: the SDK's S3 client would be a sixth of every function's bundle, for two calls that few
  * sessions make.
  */
-import { AwsClient } from 'aws4fetch';
+import aws4 from 'aws4';
 import { Fault } from '#core/ports/errors.ts';
+import { pause } from '#aws/stamp.ts';
 import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settings.ts';
 
 export interface ContentStore {
@@ -13,28 +14,39 @@ export interface ContentStore {
 }
 
 const TIMEOUT_MS = 20_000;
-/** After the first try; each waits twice as long as the one before, from 50 ms on. */
+/** After the first try; each waits twice as long as the one before. */
 const RETRIES = 3;
+const FIRST_PAUSE_MS = 50;
 
 export function createContentStore(env: Env, bucket: string): ContentStore {
   const region = setting(env, 'AWS_REGION');
   const endpoint = serviceEndpoint(env, 's3', region);
-  const client = new AwsClient({ ...roleCredentials(env), region, service: 's3', retries: RETRIES });
+  const credentials = roleCredentials(env);
 
-  async function request(key: string, init: RequestInit): Promise<string> {
-    const url = new URL(`/${bucket}/${key}`, endpoint);
-    const response = await client
-      .fetch(url.href, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) })
-      .catch((cause: unknown) => unavailable(cause));
-    const text = await response.text().catch((cause: unknown) => unavailable(cause));
-    return response.ok ? text : unavailable(response.status);
+  async function attempt(key: string, method: 'GET' | 'PUT', body: string): Promise<Response> {
+    const { origin, host, pathname: path } = new URL(`/${bucket}/${key}`, endpoint);
+    const headers = { host, ...(body !== '' && { 'content-type': 'application/json' }) };
+    const { headers: signed } = aws4.sign({ service: 's3', region, method, path, headers, body }, credentials);
+    const init = { method, headers: signed as Record<string, string>, signal: AbortSignal.timeout(TIMEOUT_MS) };
+    return fetch(`${origin}${path}`, { ...init, ...(body !== '' && { body }) });
+  }
+
+  async function request(key: string, method: 'GET' | 'PUT', body = ''): Promise<string> {
+    for (let tried = 0; ; tried += 1) {
+      const response = await attempt(key, method, body).catch((cause: unknown) => unavailable(cause));
+      const text = await response.text().catch((cause: unknown) => unavailable(cause));
+      if (response.ok) return text;
+      const isRetryable = response.status === 429 || response.status >= 500;
+      if (!isRetryable || tried === RETRIES) return unavailable(response.status);
+      await pause(FIRST_PAUSE_MS * 2 ** tried);
+    }
   }
 
   return {
     async put(key, content) {
-      await request(key, { method: 'PUT', body: content, headers: { 'content-type': 'application/json' } });
+      await request(key, 'PUT', content);
     },
-    get: (key) => request(key, { method: 'GET' }),
+    get: (key) => request(key, 'GET'),
   };
 }
 
