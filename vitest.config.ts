@@ -42,7 +42,7 @@ export default defineConfig({
   test: {
     globalSetup: ['test/needs.ts', 'test/run-cache.ts', 'test/property-runs.ts'],
     // More than a small machine has cores, because a file of the service waits for retries and leases half of its time.
-    maxWorkers: Math.max(4, Math.floor(availableParallelism() * 1.5)),
+    maxWorkers: Math.max(5, Math.floor(availableParallelism() * 1.5)),
     sequence: { sequencer: LongestFirst },
     projects: [
       {

@@ -105,7 +105,7 @@ const FAILURES: readonly (readonly [said: RegExp, type: RepositoryErrorType, mes
 ];
 
 const NO_SUCH_REF =
-  /Remote branch .* not found|couldn't find remote ref|not our ref|unadvertised object|is not a tree|unable to read tree|did not match any file|remote error: want /i;
+  /not found in upstream|couldn't find remote ref|not our ref|unadvertised object|is not a tree|unable to read tree|did not match any file|remote error: want /i;
 
 function failureOf(said: string, checkout: Checkout | null): Cloned {
   const known = FAILURES.find(([pattern]) => pattern.test(said));
