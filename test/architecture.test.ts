@@ -182,7 +182,7 @@ const ENTRY = new RegExp(
     '^infra/main\\.ts$',
     '^infra/cli/[^/]+/main\\.ts$',
     '^infra/local/(start|demo/main)\\.ts$',
-    '^infra/local/tasks/(peer-)?relay\\.ts$',
+    '^infra/local/tasks/relay\\.ts$',
     '^sandbox-task/(main|build-packages)\\.ts$',
     '^egress-proxy/main\\.ts$',
   ].join('|'),

@@ -20,7 +20,10 @@ const STACK = 'Brainstem';
 /** MiniStack's account and Region. */
 const ENVIRONMENT = 'aws://000000000000/us-east-1';
 /** An image that exists already, so that the deployment needs no Docker. None of its tasks is started. */
-const CONTEXT = ['-c', 'sandbox.imageUri=public.ecr.aws/docker/library/node:24-slim', '-c', 'removalPolicy=destroy'];
+const IMAGE = 'public.ecr.aws/docker/library/node:24-slim';
+const CONTEXT = [`sandbox.imageUri=${IMAGE}`, `network.imageUri=${IMAGE}`, 'removalPolicy=destroy'].flatMap(
+  (option) => ['-c', option],
+);
 
 export async function deploy({ aws, folder, modelBaseUrl }: DeployOptions): Promise<Deployment> {
   const assembly = join(folder, 'assembly');
@@ -60,11 +63,20 @@ function settings(aws: DeployOptions['aws'], folder: string): Record<string, str
   };
 }
 
-interface Template {
-  Resources: Record<string, { readonly Type: string }>;
+interface Resource {
+  readonly Type: string;
+  readonly Properties?: Readonly<Record<string, unknown>>;
+  readonly DependsOn?: readonly string[];
 }
 
-const UNKNOWN = ['AWS::Logs::QueryDefinition', 'AWS::Route53Resolver::'];
+interface Template {
+  Resources: Record<string, Resource>;
+}
+
+const UNKNOWN = ['AWS::Logs::QueryDefinition', 'AWS::Route53Resolver::', 'AWS::EC2::VPCPeeringConnection'];
+/** A route to a peered VPC is nothing without the peering. */
+const isUnknown = ({ Type, Properties }: Resource): boolean =>
+  UNKNOWN.some((type) => Type.startsWith(type)) || Properties?.['VpcPeeringConnectionId'] !== undefined;
 
 /**
  * Changes what MiniStack 1.5 does not support. It refuses a template with an unknown resource type, and its `Ref` of a
@@ -72,9 +84,12 @@ const UNKNOWN = ['AWS::Logs::QueryDefinition', 'AWS::Route53Resolver::'];
  */
 function fitTemplate(file: string): void {
   const template = JSON.parse(readFileSync(file, 'utf8')) as Template;
-  const resources = Object.entries(template.Resources).filter(
-    ([, { Type }]) => !UNKNOWN.some((type) => Type.startsWith(type)),
-  );
+  const known = Object.entries(template.Resources).filter(([, resource]) => !isUnknown(resource));
+  const ids = new Set(known.map(([id]) => id));
+  const resources = known.map(([id, resource]) => {
+    const { DependsOn = [] } = resource;
+    return [id, { ...resource, DependsOn: DependsOn.filter((dependency) => ids.has(dependency)) }] as const;
+  });
   const secrets = resources.filter(([, { Type }]) => Type === 'AWS::SecretsManager::Secret').map(([id]) => id);
   const fitted = { ...template, Resources: Object.fromEntries(resources) };
   const fit = (_key: string, value: unknown): unknown => {

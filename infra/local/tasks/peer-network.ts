@@ -1,10 +1,9 @@
 /**
  * What a container without a network reaches: tasks to which routes and security groups lead. A relay in the container's
- * own program (peer-relay.ts) hands connections to a Unix socket in the task's folder, with the address that was dialled.
+ * own program (peer-relay.mjs) hands connections to a Unix socket in the task's folder, with the address that was dialled.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { chmod, open, readFile, writeFile } from 'node:fs/promises';
-import { stripTypeScriptTypes } from 'node:module';
+import { chmod, copyFile, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerStart, PeerNetwork } from './runner.ts';
 import { couple } from './socket-pipe.ts';
@@ -31,8 +30,7 @@ export async function openPeerNetwork(
 ): Promise<() => Promise<void>> {
   const peers = peersOf(start);
   if (peers === null) return async () => undefined;
-  const source = await readFile(join(import.meta.dirname, 'peer-relay.ts'), 'utf8');
-  await writeFile(join(start.taskDir, PEER_RELAY.file), stripTypeScriptTypes(source));
+  await copyFile(join(import.meta.dirname, 'peer-relay.mjs'), join(start.taskDir, PEER_RELAY.file));
   const sockets = new Set<Socket>();
   const keep = (socket: Socket): void => {
     sockets.add(socket);
