@@ -156,7 +156,7 @@ function beyondResults({ system, tools, messages }: ModelRequest): string {
 const EMPTY = { model: '', max_tokens: 0 };
 
 describe('an agent that obeys a prompt injection', () => {
-  it.for(sample(5, INJECTIONS))('gets only what it may have, when the text $name', async (injection, { skip }) => {
+  it.for(sample(4, INJECTIONS))('gets only what it may have, when the text $name', async (injection, { skip }) => {
     skip(injection.needsWalls === true && !inject('hasBubblewrap'));
     words = injection.words(known);
     const [session, evilBefore] = [await sessionWith(), evil.connections()];

@@ -16,7 +16,7 @@ import { sample } from '#test/property-runs.ts';
 
 /** A text beside the secrets that is no secret. A search that does not find it would not find a secret either. */
 const MARKER = 'marker5d1f';
-const PLACES = sample(4, QUOTED_IN);
+const PLACES = sample(2, QUOTED_IN);
 const SERVERS = { bearer: `${MARKER}-bearer`, oauth: `${MARKER}-oauth` };
 
 describe.each(sample<OAuthTokens>(1, ['secrets-manager', 'dynamodb-kms']))(

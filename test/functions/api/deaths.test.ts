@@ -220,7 +220,7 @@ describe('a request whose process dies', () => {
     const all = await live(prepare, 0);
     expect(all).toBeGreaterThan(0);
     const points = Array.from({ length: all }, (_, index) => index + 1);
-    for (const deadly of sample(4, points)) {
+    for (const deadly of sample(2, points)) {
       await live(prepare, deadly).catch((cause: unknown) => {
         throw new Error(`killed before effect ${deadly} of ${all}`, { cause });
       });

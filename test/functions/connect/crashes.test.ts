@@ -176,7 +176,7 @@ function timesOf(steps: readonly Step[]) {
     { step, when: 'before' as const },
     { step, when: 'after' as const },
   ]);
-  return sample(Math.ceil(times.length / 3), times);
+  return sample(Math.ceil(times.length / 6), times);
 }
 
 /** After a sweep, every stored secret belongs to a credential. */

@@ -73,7 +73,7 @@ describe('a call whose process dies', () => {
     const all = await live(0);
     expect(all).toBeGreaterThan(50);
     const points = Array.from({ length: all }, (_, index) => index + 1);
-    for (const deadly of sample(14, points)) {
+    for (const deadly of sample(6, points)) {
       await live(deadly).catch((cause: unknown) => {
         throw new Error(`killed before effect ${deadly} of ${all}`, { cause });
       });
@@ -99,7 +99,7 @@ describe('a call whose process dies', () => {
     };
     const all = await look(0);
     const points = Array.from({ length: all }, (_, index) => index + 1);
-    for (const deadly of sample(8, points)) {
+    for (const deadly of sample(4, points)) {
       await look(deadly).catch((cause: unknown) => {
         throw new Error(`killed before effect ${deadly} of ${all}`, { cause });
       });
@@ -140,7 +140,7 @@ describe('a call whose process dies', () => {
     };
     const all = await live(0);
     const points = Array.from({ length: all }, (_, index) => index + 1);
-    for (const deadly of sample(8, points)) {
+    for (const deadly of sample(4, points)) {
       await live(deadly).catch((cause: unknown) => {
         throw new Error(`killed before effect ${deadly} of ${all}`, { cause });
       });

@@ -313,7 +313,7 @@ describe('the memories of a session', () => {
     };
     const all = await run(0);
     const points = Array.from({ length: all }, (_, index) => index + 1);
-    for (const deadly of sample(30, points)) await run(deadly);
+    for (const deadly of sample(12, points)) await run(deadly);
   });
 
   it('of another workspace are not there', async () => {
