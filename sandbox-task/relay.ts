@@ -22,6 +22,8 @@ export interface Relay {
   hindrance(asker: string): Promise<Awaited | null>;
   /** Resolves when a program waits for a proxy and no other asker was told lately. Never resolves after `signal`. */
   awaited(asker: string, signal: AbortSignal): Promise<Awaited>;
+  /** The asker's call has ended, so it brings nothing any more: the next one is told. */
+  leave(asker: string): void;
   /** Sentences about what the network rules refused since the last time. */
   takeNotes(): readonly string[];
   close(): void;
@@ -184,7 +186,7 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
     wake();
   }
 
-  /** A connection to the proxy that has said for whom it speaks; null when it cannot be made. */
+  /** Connects to the proxy and sends the greeting. Null when the proxy does not take the connection in time. */
   async function dial(address: string): Promise<Socket | null> {
     const said = wayOut;
     const at = addressOf(address);
@@ -245,6 +247,12 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
     return tell(asker);
   }
 
+  function leave(asker: string): void {
+    if (told?.asker !== asker) return;
+    told = null;
+    wake();
+  }
+
   async function untilWoken(signal?: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const wakeup = () => resolve();
@@ -263,6 +271,7 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
     use,
     hindrance,
     awaited,
+    leave,
     takeNotes: refusals.take,
     close() {
       server?.close();

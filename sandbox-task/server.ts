@@ -25,7 +25,7 @@ interface SandboxServerOptions {
   readonly calls: Calls;
   readonly contents: Contents;
   readonly changes: Changes;
-  readonly relay: Pick<Relay, 'use' | 'hindrance' | 'awaited'>;
+  readonly relay: Pick<Relay, 'use' | 'hindrance' | 'awaited' | 'leave'>;
   readonly repositories: Pick<Repositories, 'areAwaited'>;
   /** Whether programs go on that the agent started. */
   readonly programsLive: () => boolean;
@@ -140,8 +140,10 @@ function ofJson<Shape extends z.ZodType>(
   };
 }
 
-async function cancel({ call }: CancelRequest, { calls, log }: SandboxServerOptions): Promise<Reply> {
+async function cancel({ call }: CancelRequest, { calls, relay, log }: SandboxServerOptions): Promise<Reply> {
   const stopped = calls.stop(call, 'the call was stopped because it was interrupted');
+  // It may have been told before it began.
+  relay.leave(call);
   log('INFO', 'cancel', { call, stopped });
   return { status: 200, body: { stopped } };
 }
@@ -223,7 +225,10 @@ async function unlessWayOutIsAwaited<T>(
 ): Promise<T | WayOutAwaited> {
   if (request.wayOut === undefined) return work;
   const ended = new AbortController();
-  const working = work.finally(() => ended.abort());
+  const working = work.finally(() => {
+    ended.abort();
+    relay.leave(request.call);
+  });
   working.catch(() => undefined);
   return Promise.race<T | WayOutAwaited>([working, relay.awaited(request.call, ended.signal)]);
 }

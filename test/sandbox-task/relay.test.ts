@@ -5,9 +5,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { WayOut } from '#contract/hands.ts';
 import { freePort } from '#test/free-port.ts';
 import { CERTIFICATE, playProxy } from './played-proxy.ts';
-import { callOf, requestsTo, startSandbox } from './running-sandbox.ts';
+import { callOf, requestsTo, send, startSandbox, withToken } from './running-sandbox.ts';
 
 const WAY_OUT: WayOut = { proxy: null, caller: 'sesn_1/main/1', token: 'secret-of-the-relay', variables: {} };
+/** Below the 90 s for which another call is not told. */
+const AT_ONCE_MS = 60_000;
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
 const ends: (() => Promise<unknown> | void)[] = [];
@@ -116,6 +118,37 @@ describe('relay', () => {
     expect(await post(gone)).toMatchObject({ status: 200 });
     expect(await b).toMatchObject({ status: 200, body: { output: 'ran' } });
   });
+
+  it.skipIf(!hasCurl)(
+    'when the call that was told has ended, the next one is told',
+    { timeout: AT_ONCE_MS },
+    async () => {
+      const { post } = await sandbox();
+      const left = bash('(curl -s http://example.com/ &) >/dev/null 2>&1; sleep 0.5', WAY_OUT, 'left');
+      expect(await post(left)).toMatchObject({ status: 425 });
+      const next = { ...bash('curl -s http://example.com/', WAY_OUT), thread: { id: 'next' } };
+      expect(await post(next)).toMatchObject({ status: 425, body: { error: 'way_out_awaited' } });
+    },
+  );
+
+  it(
+    'when the call that was told is interrupted before it begins, the next one is told',
+    { timeout: AT_ONCE_MS },
+    async () => {
+      const { address } = await sandbox();
+      const { post } = requestsTo(address);
+      const wayOut: WayOut = { ...WAY_OUT, opensTls: true };
+      const [told, next] = ['told', 'next'].map((call) => ({
+        ...bash('echo ran', wayOut, call),
+        thread: { id: call },
+      }));
+      expect(await post(told ?? {})).toMatchObject({ status: 425 });
+      const waiting = post(next ?? {});
+      const cancel = { method: 'POST', path: '/cancel', headers: withToken, body: JSON.stringify({ call: 'told' }) };
+      expect(await send(address, cancel)).toMatchObject({ status: 200 });
+      expect(await waiting).toMatchObject({ status: 425, body: { error: 'way_out_awaited' } });
+    },
+  );
 
   it('several first calls at once find it, and a port that is taken keeps none from being made', async () => {
     const relayPort = await freePort();
