@@ -33,7 +33,7 @@ interface CallToSend {
   /** As the call found them: they say what the sandbox must hold. */
   readonly states: States;
 }
-/** `session` is that of the primary thread of the hand's session. */
+/** `session` is the state of the primary thread of the hand's session. */
 type States = Pick<Recipient, 'state' | 'session'>;
 interface Result {
   readonly text: string;
@@ -223,10 +223,10 @@ async function resultOf(
   // The call went to a sandbox that is gone: running it again elsewhere could repeat its effect.
   if (record?.generation !== sentTo || record.status !== 'ready') return LOST;
   const key: LogKey = { session: input.session, thread: input.thread };
-  const unreachable = unreachableErrors(record.network?.variables ?? []);
-  await warn(world, { session: key.session, state: sending.states.session }, unreachable);
-  const cutOff = new AbortController();
   const hand = handOfCall(input);
+  const unreachable = unreachableErrors(record.network?.variables ?? []);
+  await warn(world, { session: hand.session, state: sending.states.session }, unreachable);
+  const cutOff = new AbortController();
   const recipient = { key, hand, ...sending.states, sandbox: record };
   const response = await whileItStands(world, key, {
     stands: isOpen(input.call.id),

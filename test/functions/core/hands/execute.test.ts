@@ -46,6 +46,17 @@ const heldSince = (at: Instant): Entry => ({
   record: { kind: 'hand.held', at, hand: PASSED, holder: KEY, lender: OWNER },
 });
 
+/** Of a sandbox with a variable, which no host may get when it is `unreachable`. */
+const network = (unreachable?: true) => ({
+  ...{ workspace: WorkspaceId.parse('wrkspc_1'), reach: { type: 'none' as const } },
+  variables: [
+    {
+      ...{ name: 'KEY', vault: VaultId.parse('vlt_1'), credential: CredentialId.parse('vcrd_1') },
+      ...(unreachable && { unreachable }),
+    },
+  ],
+});
+
 /** The call is of a hand that another session has passed. */
 interface Passed {
   /** That session's log; null when it was deleted. */
@@ -118,6 +129,7 @@ function stage(
     sent,
     told,
     added: () => JSON.stringify(log.entries(KEY).slice(before)),
+    addedToOwner: () => JSON.stringify(log.entries(OWNER).slice(passed?.owner?.length)),
   };
 }
 
@@ -154,11 +166,6 @@ describe('a call of a sandbox’s tool', () => {
   });
 
   it('tells people of a variable that no host may get, before its result', async () => {
-    const variable = { name: 'KEY', vault: VaultId.parse('vlt_1'), credential: CredentialId.parse('vcrd_1') };
-    const network = (unreachable?: true) => ({
-      ...{ workspace: WorkspaceId.parse('wrkspc_1'), reach: { type: 'none' as const } },
-      variables: [{ ...variable, ...(unreachable && { unreachable }) }],
-    });
     const { run, added } = stage({ ...READY, network: network(true) });
     await run(undefined);
     expect(added()).toMatch(/"credential_host_unreachable_error".*"ran"/);
@@ -275,6 +282,14 @@ describe('a call in a hand that another session has passed', () => {
     expect(added()).toContain('"reason":"gone"');
     expect(await state()).toMatchObject({ calls: [] });
     expect((await state())?.hands).toBeUndefined();
+  });
+
+  it('tells that session, and not its own, of a variable that no host may get', async () => {
+    const record = { ...READY, network: network(true) };
+    const { run, added, addedToOwner } = stage(record, null, { passed: { owner: OWNED } });
+    await run(undefined);
+    expect(added()).not.toContain('session.error');
+    expect(addedToOwner()).toContain('"credential_host_unreachable_error"');
   });
 
   it('goes on when it was sent before that session took its hand back', async () => {
