@@ -39,8 +39,11 @@ export const PROXY_STALE_MS = 600_000;
 const MOST_UNREACHABLE = 2;
 
 export async function provision(world: ProvisionWorld, input: ProvisionInput): Promise<Provisioned> {
+  let beside: Promise<void> | undefined;
+  const beginProxyOnce = (session: SessionId) => void (beside ??= beginProxy(world, session));
   // `execute` tells a failure: its text must not become data of the state machine.
-  const { generation } = await startTask(sandboxWorld(world), handOfCall(input));
+  const { generation } = await startTask(sandboxWorld(world, beginProxyOnce), handOfCall(input));
+  await beside;
   return { generation };
 }
 
@@ -57,11 +60,16 @@ export async function provisionProxy(world: ProvisionWorld, slot: ProxySlot): Pr
   return { generation };
 }
 
-function sandboxWorld(world: ProvisionWorld): StartWorld<HandKey> {
+/** `startProxy` is called where a proxy is to start beside the sandbox, whose own start does not wait for it. */
+function sandboxWorld(world: ProvisionWorld, startProxy: (session: SessionId) => void): StartWorld<HandKey> {
   return {
     ...world,
     records: world.sandboxes,
-    networkOf: (hand, previous) => networkOf(world, hand, previous),
+    async networkOf(hand, previous) {
+      const network = await networkOf(world, hand, previous);
+      if (network !== null && opensAhead(network)) startProxy(hand.session);
+      return network;
+    },
     judge: (record, now) => (isAlive(record, now) ? 'ready' : 'ask'),
     staleMs: STALE_MS,
     named: (hand) => hand,
@@ -102,15 +110,13 @@ async function networkOf(
   const earlier = previous === null || previous.status === 'planned' ? null : (previous.network?.reach ?? null);
   const rules = { max: wayOut.max, sources: world.sources };
   const reach =
-    environment?.config.type === 'cloud'
-      ? reachOf(environment.config.networking, details.agent, rules)
-      : (earlier ?? { type: 'none' as const });
+    environment === null
+      ? (earlier ?? { type: 'none' as const })
+      : reachOf(environment.config.networking, details.agent, rules);
   const variables = await chooseVariables(wayOut, { workspace, vaults: details.vault_ids }, reach);
   const hasRepositories = contents?.resources.some(({ type }) => type === 'github_repository') === true;
   if (!reachesSomething(reach) && variables.length === 0 && !hasRepositories) return null;
-  const network = { workspace, reach, variables: [...variables], ...(hasRepositories && { hasRepositories }) };
-  if (opensAhead(network)) await beginProxy(world, hand.session);
-  return network;
+  return { workspace, reach, variables: [...variables], ...(hasRepositories && { hasRepositories }) };
 }
 
 /** An environment that names hosts means to use them; the default one may never. */

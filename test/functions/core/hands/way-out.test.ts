@@ -117,6 +117,25 @@ describe('the way out of a session', () => {
     };
   }
 
+  it('starts beside the sandbox, which does not wait for it', { timeout: 60_000 }, async () => {
+    const { world, wayOut, cloud, session, proxies } = await stage(limited('a.com'));
+    const begun = Promise.withResolvers<void>();
+    const tasks: ProvisionWorld['tasks'] = {
+      ...cloud.tasks,
+      run(...task) {
+        begun.resolve();
+        return cloud.tasks.run(...task);
+      },
+    };
+    const records: WayOutWorld['proxies'] = {
+      ...wayOut.proxies,
+      find: (slot) => begun.promise.then(() => wayOut.proxies.find(slot)),
+    };
+    const slow = { ...world, tasks, wayOut: { ...wayOut, proxies: records } };
+    await provision(slow, { session, thread: ThreadId.parse('sthr_1'), call: {} });
+    expect(proxies.started()).toEqual(['proxy0-1']);
+  });
+
   it('costs a session nothing that reaches nothing', async () => {
     for (const [networking, max] of [
       [limited(), 'unrestricted'],
