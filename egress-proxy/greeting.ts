@@ -1,4 +1,4 @@
-/** The first line of a connection, in which the relay says for whom it speaks. */
+/** The greeting: the first line that a relay sends on each connection. It names the calling sandbox and carries its token. */
 import type { Socket } from 'node:net';
 import { MAX_GREETING_BYTES } from '#contract/egress.ts';
 

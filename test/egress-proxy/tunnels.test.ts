@@ -123,7 +123,7 @@ it('is pinned: only the answer that was judged is connected to', async () => {
   // One private address among public ones.
   const mixed = await tunnel(proxy, `rebind.example.com:${port}`);
   expect(mixed.head).toMatch(/^HTTP\/1\.1 403 rebind\.example\.com resolves to a loopback address; .*network\.allow/);
-  // A public answer first, and a private one for whoever asks again: the proxy does not ask again.
+  // The first answer is public. A second query would get the private one, so the proxy must not resolve the name twice.
   const first = await tunnel(proxy, `rebind.example.com:${port}`);
   expect([502, 504]).toContain(first.status);
   expect(proxy.resolved).toHaveLength(2);

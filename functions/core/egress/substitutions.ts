@@ -77,7 +77,7 @@ export function createSubstitutions(world: SubstitutionsWorld): Substitutions {
       const secret = await secretOf(one.stored);
       if (secret === null) return [];
       await record(asking, one);
-      return [substitution(world, asking, { stored: one.stored, secret })].flat();
+      return substitution(world, asking, { stored: one.stored, secret });
     });
     return (await Promise.all(answers)).flat();
   };
