@@ -1,78 +1,16 @@
-/**
- * Blobs as objects of the content bucket. Signed requests by hand, as for the content of logs: streams go through as they
- * come, and are never held in memory as a whole.
- */
-import aws4 from 'aws4';
-import { createPresigner } from '#aws/presign.ts';
-import { pause } from '#aws/stamp.ts';
-import { roleCredentials, serviceEndpoint, setting, type Env } from '#aws/settings.ts';
-import { Fault } from '#core/ports/errors.ts';
+/** Blobs as objects of the content bucket. */
+import { createBucket, createPresigner, unavailable } from '#aws/s3.ts';
+import type { Env } from '#aws/settings.ts';
 import type { BlobRemover, Blobs, BlobUploads } from '#core/ports/blobs.ts';
 
-/** Until the response begins. A blob of 500 MB takes its time to be written. */
+/** A blob of 500 MB takes its time to be written. */
 const TIMEOUT_MS = 10 * 60_000;
-/** After the first try, of a request whose body can be sent again; each waits twice as long as the one before. */
-const RETRIES = 3;
-const FIRST_PAUSE_MS = 50;
 /** A client follows a link at once. The download that it begins may last longer. */
 const LINK_SECONDS = 300;
 
-/** For a body that is a stream. Without the last two, `fetch` keeps a copy of all bytes, to send them again after a redirect. */
-const ONCE = { duplex: 'half', redirect: 'error', window: null } as const;
-
-interface Asked {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
-  readonly query?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
 export function createBlobs(env: Env, bucket: string): Blobs & BlobRemover & BlobUploads {
-  const region = setting(env, 'AWS_REGION');
-  const endpoint = serviceEndpoint(env, 's3', region);
-  const credentials = roleCredentials(env);
+  const { ask, request } = createBucket(env, bucket, { timeoutMs: TIMEOUT_MS });
   const presign = createPresigner(env, bucket);
-
-  async function attempt(key: string, { method, query = {}, body, headers = {} }: Asked): Promise<Response> {
-    const { origin, host, pathname } = new URL(`/${bucket}/${key}`, endpoint);
-    // A stream is not read before it is sent.
-    const signing = { ...headers, host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' };
-    const place = {
-      service: 's3',
-      region,
-      method,
-      path: `${pathname}?${new URLSearchParams(query)}`,
-      headers: signing,
-    };
-    const { path, headers: signed } = aws4.sign(place, credentials);
-    const init = {
-      method,
-      headers: signed as Record<string, string>,
-      body: body ?? null,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    };
-    return fetch(`${origin}${path}`, body instanceof ReadableStream ? { ...init, ...ONCE } : init);
-  }
-
-  /** Resolves with a success, or with a refusal that a repeat would get again. */
-  async function ask(key: string, asked: Asked): Promise<Response> {
-    const retries = asked.body instanceof ReadableStream ? 0 : RETRIES;
-    for (let tried = 0; ; tried += 1) {
-      const [outcome] = await Promise.allSettled([attempt(key, asked)]);
-      const response = outcome.status === 'fulfilled' ? outcome.value : null;
-      if (response !== null && response.status < 500 && response.status !== 429) return response;
-      await response?.body?.cancel();
-      if (tried === retries) return unavailable(outcome.status === 'fulfilled' ? response?.status : outcome.reason);
-      await pause(FIRST_PAUSE_MS * 2 ** tried);
-    }
-  }
-
-  async function request(key: string, asked: Asked): Promise<Response> {
-    const response = await ask(key, asked);
-    if (response.ok) return response;
-    await response.body?.cancel();
-    return unavailable(response.status);
-  }
 
   return {
     async put({ blob, sizeBytes, bytes }) {
@@ -136,8 +74,4 @@ async function codeOf(response: Response): Promise<string | null> {
 /** The connection is of use again when the response was read. */
 async function drain(response: Response): Promise<void> {
   await response.arrayBuffer().catch(unavailable);
-}
-
-function unavailable(cause: unknown): never {
-  throw new Fault('content_unavailable', 'the content bucket did not answer', { cause });
 }

@@ -1,10 +1,9 @@
 /** Archives of packages in the content bucket, and the URLs with which a build reads its order and stores its outcome. */
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { PackageFailure, type PackageOrder } from '#contract/packages.ts';
-import { Fault } from '#core/ports/errors.ts';
 import type { FoundArchive, PackageArchives } from '#core/ports/sandboxes.ts';
 import { archiveKey, PACKAGES_PREFIX } from '#aws/hands/package-keys.ts';
-import { createPresigner } from '#aws/presign.ts';
+import { createPresigner, unavailable } from '#aws/s3.ts';
 import type { Env } from '#aws/settings.ts';
 
 /** A build reads its order when it starts, within a minute or two. */
@@ -67,8 +66,4 @@ function json(text: string | undefined): unknown {
   } catch {
     return null;
   }
-}
-
-function unavailable(cause: unknown): never {
-  throw new Fault('content_unavailable', 'the content bucket did not answer', { cause });
 }

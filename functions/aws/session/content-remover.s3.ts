@@ -1,6 +1,6 @@
 /** The end of log content that was too large for an item. */
 import { DeleteObjectsCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
-import { Fault } from '#core/ports/errors.ts';
+import { unavailable } from '#aws/s3.ts';
 
 /** For the removal of a whole session, which alone deletes content. A repeat changes nothing. */
 export interface ContentRemover {
@@ -32,8 +32,4 @@ export function createContentRemover(s3: S3Client, bucket: string): ContentRemov
     // The request as a whole succeeds even when none of its objects is deleted.
     if (refused !== undefined) unavailable(new Error(`an object was not deleted: ${refused.Code}`));
   }
-}
-
-function unavailable(cause: unknown): never {
-  throw new Fault('content_unavailable', 'the content bucket did not answer', { cause });
 }

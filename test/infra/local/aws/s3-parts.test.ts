@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { AwsV4Signer } from 'aws4fetch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createPresigner } from '#aws/presign.ts';
+import { createPresigner } from '#aws/s3.ts';
 import { removeScratchDirs, startWorld, type AwsWorld } from '#test/infra/local/aws/aws.fixture.ts';
 
 const Bucket = 'brainstem-content';
