@@ -1,21 +1,10 @@
 import { EGRESS_PORT } from '#contract/egress.ts';
-import { Fn, Validations } from 'aws-cdk-lib';
-import {
-  CfnInternetGateway,
-  CfnRoute,
-  CfnRouteTable,
-  CfnSecurityGroup,
-  CfnSubnet,
-  CfnSubnetRouteTableAssociation,
-  CfnVPC,
-  CfnVPCGatewayAttachment,
-  CfnVPCPeeringConnection,
-} from 'aws-cdk-lib/aws-ec2';
+import { CfnRoute, CfnSecurityGroup, CfnVPCPeeringConnection } from 'aws-cdk-lib/aws-ec2';
 import { Construct } from 'constructs';
-import { CIDR, EGRESS_CIDR } from './isolated-vpc.ts';
+import { CIDR } from './isolated-vpc.ts';
+import { PUBLIC_CIDR, publicVpc } from './public-vpc.ts';
 import type { SandboxNetwork } from './sandbox-network.ts';
 
-const SUBNETS = ['10.1.0.0/20', '10.1.16.0/20'];
 /** Web servers, and any port that needs no root. No port of mail, of remote shells or of file shares is among them. */
 const PORTS = [
   { fromPort: 80, toPort: 80 },
@@ -34,23 +23,11 @@ export class EgressNetwork extends Construct {
 
   constructor(scope: Construct, id: string, { sandboxes }: { readonly sandboxes: SandboxNetwork }) {
     super(scope, id);
-    const vpc = new CfnVPC(this, 'Vpc', { cidrBlock: EGRESS_CIDR, enableDnsSupport: true, enableDnsHostnames: true });
-    Validations.of(vpc).acknowledge({
-      id: 'AwsSolutions-VPC7',
-      reason: 'The proxy writes host, verdict and bytes of each connection to its log and to the audit trail.',
+    const { vpcId, routeTableId, subnetIds } = publicVpc(this, {
+      whyNoFlowLogs: 'The proxy writes host, verdict and bytes of each connection to its log and to the audit trail.',
     });
-    const vpcId = vpc.attrVpcId;
-    const routes = new CfnRouteTable(this, 'Routes', { vpcId });
-    const routeTableId = routes.attrRouteTableId;
-    this.#internet(vpcId, routeTableId);
+    this.subnetIds = subnetIds;
     const peering = this.#peering(vpcId, routeTableId, sandboxes);
-    this.subnetIds = SUBNETS.map((cidrBlock, index) => {
-      const availabilityZone = Fn.select(index, Fn.getAzs());
-      const subnet = new CfnSubnet(this, `Subnet${index + 1}`, { vpcId, cidrBlock, availabilityZone });
-      const subnetId = subnet.attrSubnetId;
-      new CfnSubnetRouteTableAssociation(this, `RoutesOfSubnet${index + 1}`, { subnetId, routeTableId });
-      return subnetId;
-    });
     const group = new CfnSecurityGroup(this, 'Group', {
       vpcId,
       groupDescription: 'The egress proxy: called by sandboxes, and out to the internet',
@@ -70,21 +47,13 @@ export class EgressNetwork extends Construct {
     this.groupId = group.attrGroupId;
   }
 
-  #internet(vpcId: string, routeTableId: string): void {
-    const gateway = new CfnInternetGateway(this, 'Gateway');
-    const internetGatewayId = gateway.attrInternetGatewayId;
-    const attachment = new CfnVPCGatewayAttachment(this, 'Attachment', { vpcId, internetGatewayId });
-    const out = { routeTableId, destinationCidrBlock: '0.0.0.0/0', gatewayId: internetGatewayId };
-    new CfnRoute(this, 'WayOut', out).addResourceDependency(attachment);
-  }
-
   #peering(vpcId: string, routeTableId: string, { vpc }: SandboxNetwork): CfnVPCPeeringConnection {
     const peering = new CfnVPCPeeringConnection(this, 'Peering', { vpcId: vpc.vpcId, peerVpcId: vpcId });
     const vpcPeeringConnectionId = peering.attrId;
     vpc.isolatedSubnets.forEach(({ routeTable }, index) => {
       new CfnRoute(this, `FromSandboxes${index + 1}`, {
         routeTableId: routeTable.routeTableId,
-        destinationCidrBlock: EGRESS_CIDR,
+        destinationCidrBlock: PUBLIC_CIDR,
         vpcPeeringConnectionId,
       });
     });

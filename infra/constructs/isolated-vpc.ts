@@ -3,8 +3,6 @@ import { CfnRouteTable, CfnSubnet, CfnSubnetRouteTableAssociation, CfnVPC, type 
 import type { Construct } from 'constructs';
 
 export const CIDR = '10.0.0.0/16';
-/** The VPC of the egress proxy, which is peered with this one, so that the two may not overlap. */
-export const EGRESS_CIDR = '10.1.0.0/16';
 const SUBNETS = ['10.0.0.0/20', '10.0.16.0/20'];
 
 /**

@@ -14,7 +14,8 @@ import {
 import { AnyPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { awsName, DnsFirewall, FARGATE_NAMES } from './dns-firewall.ts';
-import { CIDR, EGRESS_CIDR, isolatedVpc } from './isolated-vpc.ts';
+import { CIDR, isolatedVpc } from './isolated-vpc.ts';
+import { PUBLIC_CIDR } from './public-vpc.ts';
 import type { Stores } from './stores.ts';
 
 const HTTPS = 443;
@@ -79,7 +80,7 @@ export class SandboxNetwork extends Construct {
       // S3 has no security group, and the name of its address list differs between Regions.
       securityGroupEgress: [
         { ...tcp(HTTPS), cidrIp: '0.0.0.0/0' },
-        ...(hasWayOut ? [{ ...tcp(EGRESS_PORT), cidrIp: EGRESS_CIDR }] : []),
+        ...(hasWayOut ? [{ ...tcp(EGRESS_PORT), cidrIp: PUBLIC_CIDR }] : []),
       ],
     });
     const endpoints = new CfnSecurityGroup(this, 'EndpointsGroup', {
