@@ -1,8 +1,9 @@
 /** Connects to a host at an address that was judged. A second answer of the resolver could differ from the judged one. */
-import { connect, isIP, isIPv6, type LookupFunction, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decideAddresses } from '#core/egress/decide.ts';
 import type { Block } from '#core/outbound/address.ts';
+import { judgedLookup } from '#core/outbound/judged-lookup.ts';
 import type { Refusal } from './exchange.ts';
 import { resolveFairly, type Resolve } from './resolve.ts';
 
@@ -60,7 +61,7 @@ export function connectBy(resolve: Resolve, times: ConnectTimes = CONNECT_TIMES)
     const socket = connect({
       host: to.host,
       port: to.port,
-      lookup: answering(addresses.slice(0, MAX_ADDRESSES)),
+      lookup: judgedLookup(addresses.slice(0, MAX_ADDRESSES)),
       autoSelectFamily: true,
       autoSelectFamilyAttemptTimeout: times.attemptMs,
       allowHalfOpen: true,
@@ -87,16 +88,6 @@ async function inTime(resolving: Promise<readonly string[]>, host: string, ms: n
   } finally {
     over.abort();
   }
-}
-
-/** In place of the resolver. */
-function answering(addresses: readonly string[]): LookupFunction {
-  const found = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
-  return (_host, options, done) => {
-    const [first] = found;
-    if (options.all === true || first === undefined) return void done(null, found);
-    done(null, first.address, first.family);
-  };
 }
 
 function connected(

@@ -1,6 +1,7 @@
 /** What changes the requests within one opened tunnel, and their answers. */
 import type { Granted } from '#contract/egress.ts';
 import { gitAccess, type GitAccess } from '#core/egress/repository-paths.ts';
+import { authorityOf } from '#core/egress/target.ts';
 import { covers } from '#core/outbound/destination.ts';
 import {
   valueOf,
@@ -19,7 +20,7 @@ type Allowed = Extract<Judged, { readonly status: 'allowed' }>;
 
 /** For one request. */
 export function openedExchange({ granted, reaches }: Allowed, { host, port, use }: To): Exchange {
-  const origin = `https://${host.includes(':') ? `[${host}]` : host}${port === 443 ? '' : `:${port}`}`;
+  const origin = `https://${authorityOf({ host, port }, 443)}`;
   async function change(request: RequestParts): Promise<RequestParts | Refusal> {
     const git = gitAccess(granted.repositories, { origin, ...request });
     if (git === null && reaches === 'repositories') return notARepository(host);

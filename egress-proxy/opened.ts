@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream';
 import { connect as connectTls, createSecureContext, rootCertificates, TLSSocket, type SecureContext } from 'node:tls';
 import type { Granted } from '#contract/egress.ts';
 import type { CredentialId, ResourceId } from '#contract/ids.ts';
+import { authorityOf } from '#core/egress/target.ts';
 import { createAuthority } from './authority.ts';
 import { NotReached } from './connect.ts';
 import type { Exchange, Refusal } from './exchange.ts';
@@ -31,7 +32,7 @@ export interface Opening {
   /** In ASCII and lower case, without brackets and without a trailing dot. */
   readonly host: string;
   readonly port: number;
-  /** Opens a TCP connection to a judged address of the host, and counts its bytes. Rejects with `Unreachable`. */
+  /** Opens a TCP connection to a judged address of the host, and counts its bytes. Rejects with `NotReached`. */
   connect(): Promise<Socket>;
   judge(): Promise<Judged>;
   readonly use: OpenedUse;
@@ -251,9 +252,9 @@ function wrongWithin(request: IncomingMessage, opening: Opening): Refusal | null
 }
 
 /** As the header `Host` names it; the first one is what the proxy writes. */
-function authoritiesOf({ host, port }: Opening): readonly [string, ...string[]] {
-  const name = host.includes(':') ? `[${host}]` : host;
-  return port === 443 ? [name, `${name}:443`] : [`${name}:${port}`];
+function authoritiesOf(opening: Opening): readonly [string, ...string[]] {
+  const authority = authorityOf(opening, 443);
+  return opening.port === 443 ? [authority, `${authority}:443`] : [authority];
 }
 
 const FORM: Refusal = {

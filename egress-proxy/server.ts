@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { isOpened } from '#core/egress/decide.ts';
-import { absoluteTarget, tunnelTarget, type Target } from '#core/egress/target.ts';
+import { absoluteTarget, authorityOf, tunnelTarget, type Target } from '#core/egress/target.ts';
 import { NotReached, PROBE_AFTER_MS, type Connect } from './connect.ts';
 import type { Refusal } from './exchange.ts';
 import { endingOf, forward, MAX_HEADER_BYTES } from './forward.ts';
@@ -161,7 +161,12 @@ async function serveRequest(request: IncomingMessage, response: ServerResponse, 
   const connect = connectCounted({ caller, verdict, target, use, client: response, serving });
   const exchange = serving.opened.exchangeOf(verdict.granted, { ...target, use });
   use.end(
-    await forward(request, response, { authority: authorityOf(target), path: target.path, via: { connect }, exchange }),
+    await forward(request, response, {
+      authority: authorityOf(target, 80),
+      path: target.path,
+      via: { connect },
+      exchange,
+    }),
   );
 }
 
@@ -249,11 +254,6 @@ function connectCounted({ caller, verdict, target, use, client, serving }: Conne
     use.counts(socket);
     return socket.on('error', () => undefined);
   };
-}
-
-/** The name and port of the header `Host`. */
-function authorityOf({ host, port }: Target): string {
-  return `${host.includes(':') ? `[${host}]` : host}${port === 80 ? '' : `:${port}`}`;
 }
 
 const ESTABLISHED = 'HTTP/1.1 200 Connection established\r\n\r\n';

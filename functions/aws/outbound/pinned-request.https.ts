@@ -1,10 +1,10 @@
 /** One request to an address that was judged. The answer is a stream. */
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
-import { isIPv6, type LookupFunction } from 'node:net';
 import { pipeline, type Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip } from 'node:zlib';
 import type { Destination } from '#core/outbound/destination.ts';
+import { judgedLookup } from '#core/outbound/judged-lookup.ts';
 import type { RequestParts } from '#core/outbound/redirect.ts';
 import type { Deadline } from '#aws/deadline.ts';
 import { OutboundError } from '#core/ports/outbound.ts';
@@ -60,7 +60,7 @@ function sendRequest({ destination, addresses, request, deadline, idleMs }: Pinn
     path: url.pathname + url.search,
     method: request.method,
     headers: { 'accept-encoding': 'gzip, br', ...request.headers, host: url.port === '' ? host : `${host}:${port}` },
-    lookup: answering(addresses),
+    lookup: judgedLookup(addresses),
     // An agent would reuse connections that were judged for another caller, and use the environment's proxies.
     agent: false,
     rejectUnauthorized: true,
@@ -69,16 +69,6 @@ function sendRequest({ destination, addresses, request, deadline, idleMs }: Pinn
     maxHeaderSize: MAX_HEADER_BYTES,
   };
   return (secure ? httpsRequest : httpRequest)(options).end(request.body);
-}
-
-/** In place of the resolver: the connection goes to an address that was judged. */
-function answering(addresses: readonly string[]): LookupFunction {
-  const found = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
-  return (_host, options, done) => {
-    const [first] = found;
-    if (options.all === true || first === undefined) return void done(null, found);
-    done(null, first.address, first.family);
-  };
 }
 
 function responseTo(outgoing: ClientRequest): Promise<IncomingMessage> {

@@ -6,7 +6,7 @@ import type { Granted } from '#contract/egress.ts';
 import type { AllowedHosts } from '#contract/outbound.ts';
 import { forbiddenKind, parseAddress, parseBlock, type Block } from '#core/outbound/address.ts';
 import { covers, FIRST_FREE_PORT, ruleAgainstAddresses, ruleAgainstName } from '#core/outbound/destination.ts';
-import type { Target } from '#core/egress/target.ts';
+import { authorityOf, type Target } from '#core/egress/target.ts';
 
 type EgressRule = 'port' | 'own_host' | 'not_public' | 'allowed_hosts' | 'network_max';
 
@@ -69,7 +69,9 @@ export function isOpened(granted: Granted, target: Target): boolean {
 }
 
 function isOrigin({ repositories }: Granted, target: Target): boolean {
-  return target.scheme === 'tunnel' && repositories.some(({ origin }) => origin === originOf(target));
+  return (
+    target.scheme === 'tunnel' && repositories.some(({ origin }) => origin === `https://${authorityOf(target, 443)}`)
+  );
 }
 
 /** An address in the place of a name must be public. */
@@ -91,11 +93,6 @@ function isReached({ reach }: Granted, host: string): boolean {
     default:
       return reach satisfies never;
   }
-}
-
-function originOf({ host, port }: Target): string {
-  const name = host.includes(':') ? `[${host}]` : host;
-  return `https://${name}${port === 443 ? '' : `:${port}`}`;
 }
 
 function notPublic(host: string, rule: string): Refused {

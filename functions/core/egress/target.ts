@@ -28,6 +28,12 @@ export function absoluteTarget(text: string): (Target & { readonly path: string 
   return { host: authority.host, port: authority.port ?? 80, scheme: 'http', path };
 }
 
+/** As a URL and the header `Host` name it: without the port that is the usual one of the scheme. */
+export function authorityOf({ host, port }: Pick<Target, 'host' | 'port'>, usualPort: 80 | 443): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return port === usualPort ? name : `${name}:${port}`;
+}
+
 /** The URL parser turns decimal, octal, hex, percent-encoded and full-width forms of addresses into the plain one. */
 function parseAuthority(text: string): { readonly host: string; readonly port: number | null } | null {
   const [, name = '', port] = text.length > MAX_HOST_CHARS ? [] : (AUTHORITY.exec(text) ?? []);
