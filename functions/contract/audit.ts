@@ -1,7 +1,7 @@
 /**
  * The audit trail: an intent before each call that leaves the service in a user's name and an outcome after, refusals
- * included, and each secret that the egress proxy is given. Records of a chain carry the hash of the one before, so that a changed or missing one shows. They name things
- * and hold hashes: never arguments, results or secrets.
+ * included, and each secret that the egress proxy is given. Records of a chain carry the hash of the one before, so that a
+ * changed or missing one shows. They name things and hold hashes: never arguments, results or secrets.
  */
 import * as z from 'zod';
 import {

@@ -143,7 +143,10 @@ export type EgressUse = z.infer<typeof EgressUse>;
 /** The function writes them one after the other, in the time of one invocation. */
 export const MAX_REPORTED_USES = 50;
 
-/** Uses are told to the audit trail every few seconds, and the last ones before the proxy ends. `id` makes a repeat one. */
+/**
+ * Uses are told to the audit trail every few seconds, and the last ones before the proxy ends. The records carry
+ * `id`: those of a report that was sent twice have the same one.
+ */
 export const EgressReport = z.strictObject({
   ask: z.literal('report'),
   id: z.string().min(1).max(128),

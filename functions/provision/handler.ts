@@ -1,6 +1,7 @@
 /**
- * Provision: makes sure that a hand has a sandbox, or that there is an egress proxy, or ends the sandboxes that a session has or had; also invoked ahead of time. As the stack's
- * custom resource `Custom::EndSandboxes` it ends all of them when the stack is deleted.
+ * Provision: makes sure that a hand has a sandbox, or that there is an egress proxy, or ends the sandboxes that a session
+ * has or had; also invoked ahead of time. As the stack's custom resource `Custom::EndSandboxes` it ends all of them when
+ * the stack is deleted.
  */
 import * as z from 'zod';
 import { CustomResourceRequest, type CustomResourceOutcome } from '#contract/custom-resource.ts';

@@ -25,7 +25,10 @@ export interface Bundles {
   readonly egressImageDir: string;
 }
 
-/** Writes the module of every function, of the sandbox and of the egress proxy. `bundles/sizes.json` gets the size of each in bytes. */
+/**
+ * Writes the module of every function, of the sandbox and of the egress proxy. `bundles/sizes.json` gets the size of each
+ * in bytes.
+ */
 export function bundle(props: BundlesProps): Bundles {
   const outdir = join(props.outdir, 'bundles');
   for (const { name, code, importsCedar } of modules(props)) {

@@ -25,7 +25,10 @@ export interface TlsTarget {
   close(): Promise<void>;
 }
 
-/** Answers each request with its headers, of which it names those that hold a placeholder, and its body, `?as=hex` in hex, and a request with `?to=` with a redirect. */
+/**
+ * Answers each request with its headers, of which it names those that hold a placeholder, and its body, `?as=hex` in hex,
+ * and a request with `?to=` with a redirect.
+ */
 export async function startTlsTarget(): Promise<TlsTarget> {
   const { key, cert } = certificateFor('localhost', '127.0.0.1');
   const got: Got[] = [];

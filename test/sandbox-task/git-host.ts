@@ -1,6 +1,6 @@
 /**
- * A git host for tests: `git http-backend` behind TLS, which demands a token for the repositories below `/private` and `/others`, and a
- * proxy that tunnels to it whatever host is asked for, as the egress proxy would.
+ * A git host for tests: `git http-backend` behind TLS, which demands a token for the repositories below `/private` and
+ * `/others`, and a proxy that tunnels to it whatever host is asked for, as the egress proxy would.
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -3,7 +3,8 @@
  * third one, of what its sandboxes find, is there once they find something: the first row then has a number in `contents`.
  * A fourth one, of its outcomes, is there once it has one: the first row counts them in `outcomes`.
  * The session log writes status, usage, run, `primary`, `contents`, `outcomes`, `updatedAt`, the keys of the index of running
- * sessions, and changed details and contents, together with the append that changes them; here the rows are created, read, archived and removed.
+ * sessions, and changed details and contents, together with the append that changes them; here the rows are created, read,
+ * archived and removed.
  */
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';

@@ -77,7 +77,10 @@ function changesOf(agent: Agent, update: AgentUpdate): Partial<Agent> {
   };
 }
 
-/** Null when there is no such agent. When another request saved a version first, the update is decided again, so that neither is lost. */
+/**
+ * Null when there is no such agent. When another request saved a version first, the update is decided again, so that
+ * neither is lost.
+ */
 export async function updateAgent(
   { agents, stamp }: Pick<Ports, 'agents' | 'stamp'>,
   { workspace, id }: { readonly workspace: WorkspaceId; readonly id: AgentId },

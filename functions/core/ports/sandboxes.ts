@@ -36,8 +36,10 @@ export interface Releasing {
 }
 
 /**
- * The record of a hand. `environment` is absent for that of its session. `generation` counts the sandboxes of the hand from 1; a lost one is never used again. `token` is what callers present; the task holds only its hash. `packages` is the session's for good: it was
- * taken from the environment when the session was created. `archive` is where this generation gets them from.
+ * The record of a hand. `environment` is absent for that of its session. `generation` counts the sandboxes of the hand from
+ * 1; a lost one is never used again. `token` is what callers present; the task holds only its hash. `packages` is the
+ * session's for good: it was taken from the environment when the session was created. `archive` is where this generation
+ * gets them from.
  */
 export type SandboxRecord =
   /** No sandbox was asked for yet; only a hand with packages, or with an environment of its own, has this record. */

@@ -85,9 +85,8 @@ interface LogPart {
  * `append` is all or nothing at exactly `after.position + 1`; a repeat of the same append, its first answer lost, is
  * `appended` and writes nothing. When status, run, details, contents or outcomes change, the session's row changes in the
  * same transaction; when status or run of a child thread change, the thread's row does.
- * Appends of different logs, of one session or of two, are all written or none, in one transaction: at most 30 `beside` the first. When
- * one of them loses its race, all do.
- * Reads are strongly consistent. Only `LogRemover` deletes entries.
+ * Appends of different logs, of one session or of two, are all written or none, in one transaction: at most 30 `beside` the
+ * first. When one of them loses its race, all do. Reads are strongly consistent. Only `LogRemover` deletes entries.
  */
 export interface SessionLog {
   head(key: LogKey): Promise<Head | null>;

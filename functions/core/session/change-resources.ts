@@ -1,6 +1,7 @@
 /**
- * Files that are added to a live session or removed from it, and tokens of repositories. The item of the session's contents is read after the head, so
- * it holds every change before that head, and the append, which writes the item with it, loses against any later one.
+ * Files that are added to a live session or removed from it, and tokens of repositories. The item of the session's contents
+ * is read after the head, so it holds every change before that head, and the append, which writes the item with it, loses
+ * against any later one.
  */
 import type { ResourceId, WorkspaceId } from '#contract/ids.ts';
 import { MAX_CONTENTS_BYTES, type FileResource, type FileResourceInput } from '#contract/resources.ts';
