@@ -40,9 +40,10 @@ describe('the marks of MCP calls', () => {
     const call = newCall();
     const marks = instance();
     const found = [await marks.find(call)];
-    await marks.start(call, newName(), NOW);
+    const attempt = newName();
+    await marks.start(call, attempt, NOW);
     found.push(await instance().find(call));
-    await marks.suspend(call, NOTHING);
+    await marks.suspend(call, attempt, NOTHING);
     found.push(await instance().find(call));
     await marks.done(call);
     found.push(await instance().find(call));
@@ -53,11 +54,38 @@ describe('the marks of MCP calls', () => {
   it('give the stored suspension to one attempt that resumes', async () => {
     const call = newCall();
     const suspension = { ...NOTHING, requests: ['pay'], state: 'st4te/+= "ü"\u2028', causes: ['input_required'] };
-    await instance().start(call, newName(), NOW);
-    await instance().suspend(call, suspension);
+    const attempt = newName();
+    await instance().start(call, attempt, NOW);
+    await instance().suspend(call, attempt, suspension);
     const marks = await Promise.all(Array.from({ length: 10 }, () => instance().start(call, newName(), LATER)));
     expect(marks.filter(({ status }) => status === 'resumed')).toEqual([{ status: 'resumed', ...suspension }]);
     expect(marks).toContainEqual({ status: 'found started', at: LATER });
+  });
+
+  it('are suspended by an attempt that has sent nothing, once since the call was given to its hand', async () => {
+    const call = newCall();
+    const [first, other] = [newName(), newName()];
+    const later = { ...NOTHING, sincePosition: Position.parse(9), state: 'later' };
+    expect(await instance().suspend(call, first, NOTHING)).toBe(true);
+    // Its answer was lost.
+    expect(await instance().suspend(call, first, NOTHING)).toBe(true);
+    expect(await instance().suspend(call, other, { ...NOTHING, state: 'other' })).toBe(false);
+    expect(await instance().find(call)).toEqual({ status: 'suspended', ...NOTHING });
+    expect(await instance().suspend(call, other, later)).toBe(true);
+    expect(await instance().start(call, newName(), NOW)).toEqual({ status: 'resumed', ...later });
+  });
+
+  it('are not suspended by an attempt while another one is under way, has ended or has done the call', async () => {
+    const call = newCall();
+    const [attempt, other] = [newName(), newName()];
+    await instance().start(call, attempt, NOW);
+    expect(await instance().suspend(call, other, NOTHING)).toBe(false);
+    expect(await instance().find(call)).toEqual({ status: 'started' });
+    await instance().end(call, attempt);
+    expect(await instance().suspend(call, other, NOTHING)).toBe(false);
+    await instance().done(call);
+    expect(await instance().suspend(call, other, NOTHING)).toBe(false);
+    expect(await instance().find(call)).toEqual({ status: 'done' });
   });
 
   it('stay done: no attempt starts the call again', async () => {
@@ -66,7 +94,7 @@ describe('the marks of MCP calls', () => {
     await instance().done(call);
     expect(await instance().start(call, newName(), LATER)).toEqual({ status: 'done' });
     const suspended = newCall();
-    await instance().suspend(suspended, NOTHING);
+    await instance().suspend(suspended, newName(), NOTHING);
     await instance().done(suspended);
     expect(await instance().start(suspended, newName(), LATER)).toEqual({ status: 'done' });
   });
@@ -96,7 +124,7 @@ describe('the marks of MCP calls', () => {
     const attempt = newName();
     const [suspended, done, unknown] = [newCall(), newCall(), newCall()];
     await instance().start(suspended, attempt, NOW);
-    await instance().suspend(suspended, NOTHING);
+    await instance().suspend(suspended, attempt, NOTHING);
     await instance().start(done, attempt, NOW);
     await instance().done(done);
     for (const call of [suspended, done, unknown]) await instance().end(call, attempt);

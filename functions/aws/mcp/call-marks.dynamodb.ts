@@ -70,8 +70,17 @@ export function createCallMarks({ dynamodb, table: name, now }: CallMarksOptions
       });
     },
 
-    async suspend(call, suspended) {
-      await update(call, { set: { status: 'suspended', suspension: JSON.stringify(suspended) } });
+    async suspend(call, attempt, suspended) {
+      const { sincePosition } = suspended;
+      const isOwn = 'attempt = :attempt';
+      // Marks of an earlier version have no such column.
+      const isOfEarlier = '#status = :suspended AND (attribute_not_exists(sincePosition) OR sincePosition <> :since)';
+      const { status } = await update(call, {
+        when: [`${IS_NEW} OR ${isOwn} OR (${isOfEarlier})`],
+        values: { suspended: 'suspended', attempt, since: sincePosition },
+        set: { status: 'suspended', suspension: JSON.stringify(suspended), sincePosition, attempt },
+      });
+      return status === 'saved';
     },
 
     async done(call) {

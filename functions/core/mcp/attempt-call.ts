@@ -1,6 +1,6 @@
 /** One attempt at a call that may be made: it takes a token, sets the mark and calls the server. `outcome.ts` says what follows. */
 import { carryBearer, type Carried } from '#core/mcp/caller.ts';
-import { otherAttempt, type Unfinished } from '#core/mcp/earlier.ts';
+import { NOTHING, otherAttempt, type Unfinished } from '#core/mcp/earlier.ts';
 import type { CallAtHand, Permit } from '#core/mcp/judge-call.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
 import type { Suspension } from '#core/ports/call-marks.ts';
@@ -70,8 +70,6 @@ async function carryOut(world: McpProxyWorld, permitted: PermittedCall, limits: 
       return mark satisfies never;
   }
 }
-
-const NOTHING: Suspension = { requests: [], state: null, causes: [] };
 
 /** How many milliseconds remain until the user's rate allows the call; null when it allows it. */
 async function limitedFor(

@@ -4,11 +4,11 @@ import type { EventId, Position, SessionId, WorkspaceId } from '#contract/ids.ts
 import type { WantedCall } from '#contract/mcp-proxy.ts';
 import type { AuditedOutcome } from '#core/mcp/audited.ts';
 import type { McpProxyWorld } from '#core/mcp/proxy-world.ts';
-import type { MarkedSuspension } from '#core/ports/call-marks.ts';
+import type { MarkedSuspension, Suspension } from '#core/ports/call-marks.ts';
 
 export type Earlier =
-  /** No attempt has sent the call, or people have done what the call waited for. */
-  { readonly status: 'unsent' } | Unfinished;
+  /** No attempt has sent the call, or people have done what the call waited for: `before` is what it goes on from. */
+  { readonly status: 'unsent'; readonly before: Suspension } | Unfinished;
 
 export type Unfinished =
   /** Another attempt has told the session the outcome. */
@@ -17,6 +17,9 @@ export type Unfinished =
   | { readonly status: 'unknown' }
   /** Another attempt stopped for a person, and the session was not told of that. */
   | { readonly status: 'untold'; readonly suspension: MarkedSuspension };
+
+/** Before the first attempt at a call. */
+export const NOTHING: Suspension = { requests: [], state: null, causes: [] };
 
 interface Given {
   readonly call: Pick<WantedCall, 'id'>;
@@ -42,11 +45,11 @@ export async function earlierAttempts(
     const mark = await marks.find(call.id);
     if (mark?.status === 'done') return { status: 'settled' };
     if (mark?.status === 'ended') return { status: 'unknown' };
-    if (mark === null) return { status: 'unsent' };
+    if (mark === null) return { status: 'unsent', before: NOTHING };
     if (mark.status === 'suspended') {
       // When the session was told and a person has acted, the log gives the call to its hand again, at another position.
       const isUntold = mark.sincePosition === sincePosition;
-      return isUntold ? { status: 'untold', suspension: mark } : { status: 'unsent' };
+      return isUntold ? { status: 'untold', suspension: mark } : { status: 'unsent', before: mark };
     }
     const pauseMs = PAUSES_MS[looks];
     if (pauseMs === undefined) return { status: 'unknown' };
@@ -69,7 +72,7 @@ export async function withhold(
   return mark.status === 'found started' ? otherAttempt(world, given) : null;
 }
 
-/** For an attempt that began after this one had looked. When it lets the call wait for its user, it tells the session itself. */
+/** For an attempt that began after this one had looked. */
 export async function otherAttempt(world: Pick<McpProxyWorld, 'marks' | 'pause'>, given: Given): Promise<Unfinished> {
   const other = await earlierAttempts(world, given);
   return other.status === 'unsent' ? { status: 'settled' } : other;

@@ -8,10 +8,11 @@ import type { McpProxyRequest } from '#contract/mcp-proxy.ts';
 import { attemptCall, type Attempted, type PermittedCall } from '#core/mcp/attempt-call.ts';
 import { NOTHING_DONE, recordDenial, recordIntent, recordOutcome, type AuditedOutcome } from '#core/mcp/audited.ts';
 import { callerOf, wantedCall } from '#core/mcp/caller.ts';
-import { unrecordedOutcome, withhold, type Unfinished } from '#core/mcp/earlier.ts';
+import { NOTHING, otherAttempt, unrecordedOutcome, withhold, type Unfinished } from '#core/mcp/earlier.ts';
 import { judgeAtHand, judgeCall, type CallAtHand, type Judged, type JudgedAtHand } from '#core/mcp/judge-call.ts';
 import { errorResult, outcomeOf, unknownOutcome, type CallOutcome } from '#core/mcp/outcome.ts';
 import type { McpProxyWorld, Until } from '#core/mcp/proxy-world.ts';
+import type { Suspension } from '#core/ports/call-marks.ts';
 import type { LogKey } from '#core/ports/session-log.ts';
 import { change } from '#core/session/change.ts';
 
@@ -96,12 +97,15 @@ async function outcomeFor(
     const other = await withhold(world, atHand);
     return other === null ? denied(world, { ...atHand, judged }) : outcomeByOther(other, null);
   }
-  if (earlier.status === 'untold') return outcomeOf(world, permitted, earlier);
+  if (earlier.status === 'untold') {
+    return markSuspended(world, permitted, { outcome: await outcomeOf(world, permitted, earlier), before: NOTHING });
+  }
   await recordIntent(world, { ...atHand, judged });
   const attempted = await attemptCall(world, permitted, until);
   if (attempted.status === 'settled') return null;
   const outcome = await outcomeOf(world, permitted, attempted);
-  if (!isUnsent(attempted) || outcome.tell.do !== 'result') return outcome;
+  if (outcome.tell.do === 'suspend') return markSuspended(world, permitted, { outcome, before: earlier.before });
+  if (!isUnsent(attempted)) return outcome;
   // The outcome says that the call was not made, so it holds only when no other attempt can make the call.
   const other = await withhold(world, atHand);
   return other === null ? outcome : outcomeByOther(other, permitted);
@@ -123,16 +127,30 @@ async function denied(world: McpProxyWorld, call: CallAtHand & { readonly judged
   return errorResult('denied', reason, { audited, detail: code });
 }
 
+/**
+ * The mark holds what the session is about to be told: if this process dies before that, the next attempt tells it. From then
+ * on no attempt sends the call until a person has acted. When another attempt has the mark, its outcome is the call's.
+ */
+async function markSuspended(
+  world: McpProxyWorld,
+  permitted: PermittedCall,
+  { outcome, before }: { readonly outcome: CallOutcome; readonly before: Suspension },
+): Promise<CallOutcome | null> {
+  const { tell, suspension } = outcome;
+  if (tell.do !== 'suspend') return outcome;
+  const { error, sincePosition } = tell;
+  const { requests, state, causes } = suspension ?? before;
+  const suspended = { requests, state, causes, error, sincePosition };
+  if (await world.marks.suspend(permitted.call.id, permitted.attempt, suspended)) return outcome;
+  const other = await otherAttempt(world, permitted);
+  if (other.status !== 'untold') return outcomeByOther(other, permitted);
+  return { ...outcome, tell: { ...tell, error: other.suspension.error } };
+}
+
 /** Tells the session first, then the audit trail, then the mark: an attempt that finds the mark done need look at neither. */
 async function finishCall(world: McpProxyWorld, made: Made, outcome: CallOutcome): Promise<void> {
   const { caller, call } = made;
-  const { tell, suspension } = outcome;
-  if (tell.do === 'suspend' && suspension !== null) {
-    const { requests, state, causes } = suspension;
-    const { error, sincePosition } = tell;
-    // The mark holds what the session is about to be told: if this process dies before that, the next attempt tells it.
-    await world.marks.suspend(call.id, { requests, state, causes, error, sincePosition });
-  }
+  const { tell } = outcome;
   const head = await world.log.head(caller.key);
   if (head !== null) await change(world, caller.key, head, { ...tell, call: call.id });
   await recordFinished(world, made, { ...outcome, isError: tell.do === 'result' && tell.isError });

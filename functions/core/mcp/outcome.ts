@@ -26,7 +26,7 @@ import type { CommandTo } from '#core/session/commands.ts';
 export interface CallOutcome extends Recorded {
   /** What the session is told of the call. */
   readonly tell: Omit<CommandTo<'result'>, 'call'> | Omit<CommandTo<'suspend'>, 'call'>;
-  /** What the next attempt goes on from; null for a result, and when this attempt stopped before it set a mark. */
+  /** What the next attempt goes on from; null for a result, and for what this one went on from, when it sent nothing. */
   readonly suspension: Suspension | null;
 }
 

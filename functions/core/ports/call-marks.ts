@@ -58,7 +58,10 @@ export interface CallMarks {
   start(call: EventId, attempt: EventId, at: Instant): Promise<CallMark>;
   /** This attempt started the call and ends without an outcome. Changes nothing when the mark is not `started` by it. */
   end(call: EventId, attempt: EventId): Promise<void>;
-  /** The call was not sent, or it waits for people: the next attempt may start it again. */
-  suspend(call: EventId, suspended: MarkedSuspension): Promise<void>;
+  /**
+   * The call was not sent, or it waits for people: the next attempt may start it again. False, and nothing changes, when another
+   * attempt has started the call, or has suspended it since the call was given to its hand.
+   */
+  suspend(call: EventId, attempt: EventId, suspended: MarkedSuspension): Promise<boolean>;
   done(call: EventId): Promise<void>;
 }

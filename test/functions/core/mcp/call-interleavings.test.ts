@@ -82,7 +82,7 @@ function theatre(scheduler: fc.Scheduler, replies: readonly (keyof typeof REPLIE
         find: (call) => act(() => marks.find(call)),
         start: (...args) => act(() => marks.start(...args)),
         end: (...args) => act(() => marks.end(...args)),
-        suspend: (call, suspended) => act(() => marks.suspend(call, suspended)),
+        suspend: (...args) => act(() => marks.suspend(...args)),
         done: (call) => act(() => marks.done(call)),
       },
       mcpClient: {

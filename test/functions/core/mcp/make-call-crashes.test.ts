@@ -233,10 +233,11 @@ describe('an MCP call after an attempt died before suspending it', () => {
     const stage = asking();
     const { promise: isMarked, resolve: marked } = Promise.withResolvers<void>();
     const { promise: goesOn, resolve: goOn } = Promise.withResolvers<void>();
-    const suspend = async (...[call, suspension]: Parameters<typeof stage.marks.suspend>) => {
-      await stage.marks.suspend(call, suspension);
+    const suspend = async (...args: Parameters<typeof stage.marks.suspend>) => {
+      const isSuspended = await stage.marks.suspend(...args);
       marked();
       await goesOn;
+      return isSuspended;
     };
     const slow = attempts(stage, [{ ...stage.world, marks: { ...stage.marks, suspend } }]);
     await isMarked;
@@ -383,6 +384,71 @@ describe('an MCP call after an attempt died before it recorded the outcome', () 
     };
     await attempts(stage, [{ ...stage.world, pause }]);
     expect(stage.outcomes()).toMatchObject([{ outcome: 'done' }]);
+  });
+});
+
+describe('an MCP call that waits for its user, because an attempt had no token', () => {
+  const GONE = { status: 'needs_reauth', retryAfterMs: null, detail: 'as.example.com' } as const;
+  const withoutToken = ({ world }: ProxyStage): McpProxyWorld => ({
+    ...world,
+    tokens: { ...world.tokens, bearer: async () => GONE },
+  });
+  /** An attempt that gets its token only after all that. */
+  function slow(stage: ProxyStage, before: () => Promise<void>): McpProxyWorld {
+    const { tokens } = stage.world;
+    const bearer: typeof tokens.bearer = async (...args) => {
+      await before();
+      return tokens.bearer(...args);
+    };
+    // The watch of the log never looks again, so nothing but the mark can stop the attempt.
+    return { ...stage.world, tokens: { ...tokens, bearer }, pause: () => new Promise(() => undefined) };
+  }
+
+  it('is not sent by an attempt that began before, when its user has declined it', async () => {
+    const stage = proxyStage();
+    const declined = async () => {
+      await attempts(stage, [withoutToken(stage)]);
+      const sincePosition = stage.offers[0]?.resume.sincePosition ?? null;
+      await stage.when({ do: 'decline', reason: 'No.', call: stage.open.id, sincePosition });
+    };
+    await attempts(stage, [slow(stage, declined)]);
+    expect(stage.calls).toEqual([]);
+    expect(stage.results()).toMatchObject([{ content: [{ text: 'declined: No.' }] }]);
+  });
+
+  it.each<[string, (stage: ProxyStage) => McpProxyWorld, string]>([
+    ['has made it', ({ world }) => world, '3'],
+    ['died when it had sent it', (stage) => dying(stage, 'call', 'after'), 'may or may not have had an effect'],
+  ])('does not wait when another attempt %s meanwhile', async (_what, other, text) => {
+    const stage = proxyStage();
+    const bearer = () => attempts(stage, [other(stage)]).then(() => GONE);
+    await attempts(stage, [{ ...stage.world, tokens: { ...stage.world.tokens, bearer } }]);
+    expect(stage.calls).toHaveLength(1);
+    expect(stage.errors()).toEqual([]);
+    expect(stage.results()).toMatchObject([{ content: [{ text: expect.stringContaining(text) }] }]);
+  });
+
+  it('goes on from where its server asked for a page, once it has a token again', async () => {
+    const stage = proxyStage();
+    stage.replies.splice(0, 1, { status: 'input_required', requests: [PAY], state: 'st4te' }, ANSWER);
+    const resume = () => stage.when({ do: 'resume', call: stage.open.id });
+    await attempts(stage, [stage.world]);
+    await resume();
+    await attempts(stage, [withoutToken(stage)]);
+    await resume();
+    await attempts(stage, [stage.world]);
+    expect(stage.calls[1]?.call.resume).toMatchObject({ requests: ['pay'], state: 'st4te' });
+    expect(stage.results()).toMatchObject([{ is_error: false }]);
+  });
+
+  it.each(['before', 'after'] as const)('is told of by the next attempt when one died %s its mark', async (moment) => {
+    const stage = proxyStage();
+    await attempts(stage, [{ ...withoutToken(stage), marks: dying(stage, 'suspend', moment).marks }]);
+    expect(stage.errors()).toEqual([]);
+    await attempts(stage, [withoutToken(stage)]);
+    expect(stage.errors()).toHaveLength(1);
+    expect((await stage.state()).calls).toMatchObject([{ waitsFor: 'confirmation', isSuspended: true }]);
+    expect(stage.calls).toEqual([]);
   });
 });
 

@@ -372,7 +372,13 @@ export function memoryMarks(): CallMarks & { readonly all: Map<EventId, Mark> } 
       const mark = all.get(id);
       if (mark?.status === 'started' && mark.attempt === attempt) keep(id, { status: 'ended' });
     },
-    suspend: async (id, suspension) => keep(id, { status: 'suspended', suspension }),
+    async suspend(id, attempt, suspension) {
+      const mark = all.get(id);
+      const isOfEarlier = mark?.status === 'suspended' && mark.suspension?.sincePosition !== suspension.sincePosition;
+      const may = mark === undefined || mark.attempt === attempt || isOfEarlier;
+      if (may) keep(id, { status: 'suspended', suspension, attempt });
+      return may;
+    },
     done: async (id) => keep(id, { status: 'done' }),
   };
 }
