@@ -60,9 +60,24 @@ const MAX_CONNECTIONS = 1000;
 const NO_PROXY_CAME = 'no way to the network could be opened in time; try again later';
 const TOO_MANY = 'this sandbox has as many connections as one may have; end some of them first';
 
-/** A connection of a program that waits for a proxy. */
-interface Held {
+const NO_ANSWER = 'the connection to the network ended before there was an answer';
+/** So many proxies are given a request: one that ends them must not end all that come. */
+const MAX_PROXIES = 3;
+/** A proxy whose machine is lost says nothing of it. */
+const PROBE_AFTER_MS = 30_000;
+
+/** A connection of a program. */
+interface Asking {
   readonly client: Socket;
+  /** What was read of its request; null while nothing was. */
+  readonly asked: Buffer | null;
+  /** How many proxies ended without an answer to it. */
+  readonly ended: number;
+}
+
+/** One that waits for a proxy. */
+interface Held {
+  readonly asking: Asking;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -105,21 +120,21 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
   async function take(address: string): Promise<void> {
     [proxy, unreachable, told, closed] = [address, null, null, null];
     if (wayOut?.opensTls) await fetchCertificate(address);
-    releaseHeld((client) => void pass(client));
+    releaseHeld((asking) => void pass(asking));
   }
 
   function close(reason: string): void {
     told = null;
     closed = { reason, until: Date.now() + times.reasonLastsMs };
-    releaseHeld((client) => refuse(client, reason));
+    releaseHeld(({ client }) => refuse(client, reason));
   }
 
-  function releaseHeld(then: (client: Socket) => void): void {
+  function releaseHeld(then: (asking: Asking) => void): void {
     const waiting = [...held];
     held.clear();
-    for (const { client, timer } of waiting) {
+    for (const { asking, timer } of waiting) {
       clearTimeout(timer);
-      then(client);
+      then(asking);
     }
   }
 
@@ -134,33 +149,41 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
     if (open.size >= MAX_CONNECTIONS) return refuse(client, TOO_MANY);
     open.add(client);
     client.once('close', () => open.delete(client));
-    void pass(client);
+    void pass({ client, asked: null, ended: 0 });
   }
 
-  async function pass(client: Socket): Promise<void> {
+  async function pass(asking: Asking): Promise<void> {
+    const { client } = asking;
     if (client.destroyed) return;
     const address = proxy;
-    if (address === null) return hold(client);
+    if (address === null) return hold(asking);
     const out = await dial(address);
     if (out === null) {
       lose(address);
-      return pass(client);
+      return pass(asking);
     }
+    client.once('close', () => out.destroy());
     if (trusted !== address) void fetchCertificate(address);
-    const asked = await firstBytes(client);
-    if (asked === null) return void out.destroy();
+    const asked = asking.asked ?? (await firstBytes(client));
+    if (asked === null) return void client.destroy();
     out.write(asked);
     if (!isRepeatable(asked)) return join(client, out);
     const answer = await firstBytes(out);
+    if (client.destroyed) return;
     if (answer === null) {
-      // It accepted the connection and is gone: another one may serve the same request.
+      out.destroy();
       lose(address);
-      client.unshift(asked);
-      return pass(client);
+      return passAgain({ client, asked, ended: asking.ended + 1 });
     }
     refusals.read(asked, answer);
-    out.unshift(answer);
+    client.write(answer);
     join(client, out);
+  }
+
+  /** The proxy accepted the connection and is gone: another one may serve the same request. */
+  async function passAgain(asking: Asking): Promise<void> {
+    if (asking.ended >= MAX_PROXIES) return refuse(asking.client, NO_ANSWER);
+    return pass(asking);
   }
 
   /** A proxy that cannot be reached is none. */
@@ -169,7 +192,8 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
     [proxy, unreachable] = [null, address];
   }
 
-  function hold(client: Socket): void {
+  function hold(asking: Asking): void {
+    const { client } = asking;
     const reason = isClosed();
     if (reason !== null) return refuse(client, reason);
     if (held.size >= MAX_HELD) return refuse(client, TOO_MANY);
@@ -177,7 +201,7 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
       held.delete(one);
       refuse(client, NO_PROXY_CAME);
     }, times.holdMs);
-    const one = { client, timer };
+    const one = { asking, timer };
     held.add(one);
     client.once('close', () => {
       clearTimeout(timer);
@@ -191,7 +215,13 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
     const said = wayOut;
     const at = addressOf(address);
     if (said === null || at === null) return null;
-    const out = connect({ ...at, allowHalfOpen: true, noDelay: true });
+    const out = connect({
+      ...at,
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: PROBE_AFTER_MS,
+    });
     const signal = AbortSignal.timeout(times.connectMs);
     try {
       await once(out, 'connect', { signal });
@@ -275,7 +305,7 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
     takeNotes: refusals.take,
     close() {
       server?.close();
-      releaseHeld((client) => client.destroy());
+      releaseHeld(({ client }) => client.destroy());
       for (const client of open) client.destroy();
     },
   };
@@ -294,7 +324,7 @@ async function listenAt(
   );
 }
 
-/** The first bytes that a side sends, taken out of it; null when it ends without one. */
+/** The first bytes that a side sends; null when it ends without one. */
 function firstBytes(side: Socket): Promise<Buffer | null> {
   return new Promise((resolve) => {
     const settle = (bytes: Buffer | null) => {
@@ -302,7 +332,8 @@ function firstBytes(side: Socket): Promise<Buffer | null> {
       resolve(bytes);
     };
     const onEnd = () => settle(null);
-    if (side.destroyed) return onEnd();
+    // A side that has ended already does not say so again.
+    if (side.destroyed || side.readableEnded) return onEnd();
     side.on('data', settle).on('end', onEnd).on('close', onEnd).resume();
   });
 }
@@ -312,12 +343,11 @@ function isRepeatable(asked: Buffer): boolean {
   return /^(?:CONNECT|GET|HEAD) [^]*\r\n\r\n$/.test(asked.toString('latin1'));
 }
 
+/** Both ends are connected as one from now on; the proxy's is destroyed with the program's already. */
 function join(client: Socket, out: Socket): void {
   client.pipe(out);
   out.pipe(client);
-  client.once('close', () => out.destroy());
   out.once('close', () => client.destroy());
-  if (client.destroyed) out.destroy();
   if (out.destroyed) client.destroy();
 }
 

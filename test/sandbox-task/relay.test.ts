@@ -1,6 +1,8 @@
 /** The relay of a running sandbox, with a proxy that this test plays: it takes greetings and answers in plain HTTP. */
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { WayOut } from '#contract/hands.ts';
 import { freePort } from '#test/free-port.ts';
@@ -77,6 +79,61 @@ describe('relay', () => {
     expect(await post(call)).toMatchObject({ status: 425, body: { unreachable: gone.address } });
     const told = await post({ ...call, wayOut: { ...WAY_OUT, proxy: next.address } });
     expect(told).toMatchObject({ status: 200, body: { output: 'second' } });
+  });
+
+  describe('a proxy that takes a connection and ends it', () => {
+    /** A program that connects, sends its request later, and prints what comes. */
+    const program = `
+      const { connect } = require('node:net');
+      const socket = connect({ port: new URL(process.env.http_proxy).port, allowHalfOpen: true });
+      setTimeout(() => socket.end('GET http://example.com/ HTTP/1.1\\r\\n\\r\\n'), 300);
+      socket.pipe(process.stdout);`;
+    const late = (wayOut: WayOut) => bash(`"${process.execPath}" -e "${program}"`, wayOut);
+
+    /** Says this to each connection, without having read a request. */
+    async function hasty(said: string) {
+      const server = createServer((socket) =>
+        socket
+          .on('error', () => undefined)
+          .resume()
+          .end(said),
+      );
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      ends.push(() => new Promise((resolve) => server.close(resolve)));
+      return { address: `127.0.0.1:${(server.address() as AddressInfo).port}` };
+    }
+
+    it('before the program asked, is told, and the next one serves the program', async () => {
+      const { post } = await sandbox();
+      const [gone, next] = [await hasty(''), await proxy(() => 'second')];
+      const call = late({ ...WAY_OUT, proxy: gone.address });
+      expect(await post(call)).toMatchObject({ status: 425, body: { unreachable: gone.address } });
+      const told = await post({ ...call, wayOut: { ...WAY_OUT, proxy: next.address } });
+      expect(told).toMatchObject({ status: 200, body: { output: expect.stringMatching(/second$/) } });
+    });
+
+    it('with an answer, has answered the program', async () => {
+      const { post } = await sandbox();
+      const { address } = await hasty('HTTP/1.1 407 who are you\r\ncontent-length: 0\r\n\r\n');
+      const told = await post(late({ ...WAY_OUT, proxy: address }));
+      expect(told).toMatchObject({
+        status: 200,
+        body: { output: expect.stringMatching(/^HTTP\/1.1 407 who are you/) },
+      });
+    });
+
+    it('is followed by two more, and then the program is told', async () => {
+      const { post } = await sandbox();
+      const [first, second, third] = [await hasty(''), await hasty(''), await hasty('')];
+      const call = late({ ...WAY_OUT, proxy: first.address });
+      const by = ({ address }: typeof first) => post({ ...call, wayOut: { ...WAY_OUT, proxy: address } });
+      expect(await by(first)).toMatchObject({ status: 425, body: { unreachable: first.address } });
+      expect(await by(second)).toMatchObject({ status: 425, body: { unreachable: second.address } });
+      expect(await by(third)).toMatchObject({
+        status: 200,
+        body: { output: expect.stringContaining('503 the connection to the network ended before there was an answer') },
+      });
+    });
   });
 
   it.skipIf(!hasCurl)('without a proxy, programs are answered with the reason, and the result tells it', async () => {

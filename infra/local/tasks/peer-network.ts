@@ -80,6 +80,7 @@ function dialledOn(client: Socket): Promise<{ readonly host: string; readonly po
         /^(127\.\d{1,3}\.\d{1,3}\.\d{1,3}) (\d{1,5})$/.exec(read.toString('latin1', 0, Math.max(end, 0))) ?? [];
       resolve(host === undefined ? null : { host, port: Number(port) });
     };
-    client.on('readable', take).once('close', () => resolve(null));
+    for (const over of ['end', 'close']) client.once(over, () => resolve(null));
+    client.on('readable', take);
   });
 }
