@@ -9,6 +9,7 @@ import { MAX_GREETING_BYTES, RELAY_PORT } from '../functions/contract/egress.ts'
 import type { WayOut } from '../functions/contract/hands.ts';
 import { certificateFrom } from './certificate.ts';
 import { refusalsSeen } from './refusals.ts';
+import { answerWith, endBoth, firstBytes, isRepeatable, join } from './connections.ts';
 
 export interface Relay {
   /** Where programs find it; null while it does not listen, because its task reaches nothing or the port is taken. */
@@ -138,10 +139,9 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
     }
   }
 
-  /** Plain HTTP, which is an answer to `CONNECT` and to a request alike. */
   function refuse(client: Socket, sentence: string): void {
     refusals.noWay(sentence);
-    answer(client, sentence);
+    answerWith(client, sentence);
   }
 
   function accept(client: Socket): void {
@@ -162,14 +162,13 @@ export function createRelay({ host, port = RELAY_PORT, trust, times = TIMES }: R
       lose(address);
       return pass(asking);
     }
-    client.once('close', () => out.destroy());
     if (trusted !== address) void fetchCertificate(address);
     const asked = asking.asked ?? (await firstBytes(client));
-    if (asked === null) return void client.destroy();
+    if (asked === null) return endBoth(client, out);
     out.write(asked);
     if (!isRepeatable(asked)) return join(client, out);
-    const answer = await firstBytes(out);
-    if (client.destroyed) return;
+    const answer = await firstBytes(out, client);
+    if (client.destroyed) return void out.destroy();
     if (answer === null) {
       out.destroy();
       lose(address);
@@ -324,33 +323,6 @@ async function listenAt(
   );
 }
 
-/** The first bytes that a side sends; null when it ends without one. */
-function firstBytes(side: Socket): Promise<Buffer | null> {
-  return new Promise((resolve) => {
-    const settle = (bytes: Buffer | null) => {
-      side.off('data', settle).off('end', onEnd).off('close', onEnd).pause();
-      resolve(bytes);
-    };
-    const onEnd = () => settle(null);
-    // A side that has ended already does not say so again.
-    if (side.destroyed || side.readableEnded) return onEnd();
-    side.on('data', settle).on('end', onEnd).on('close', onEnd).resume();
-  });
-}
-
-/** The whole of a request that has no effect, or that no server has seen while it is not answered. */
-function isRepeatable(asked: Buffer): boolean {
-  return /^(?:CONNECT|GET|HEAD) [^]*\r\n\r\n$/.test(asked.toString('latin1'));
-}
-
-/** Both ends are connected as one from now on; the proxy's is destroyed with the program's already. */
-function join(client: Socket, out: Socket): void {
-  client.pipe(out);
-  out.pipe(client);
-  out.once('close', () => client.destroy());
-  if (out.destroyed) client.destroy();
-}
-
 function addressOf(text: string): { readonly host: string; readonly port: number } | null {
   const [, host, port] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
   return host === undefined || Number(port) > 65_535 ? null : { host, port: Number(port) };
@@ -358,16 +330,4 @@ function addressOf(text: string): { readonly host: string; readonly port: number
 
 function greetingOf({ caller, token }: WayOut): string {
   return `EGRESS ${caller} ${token}\n`.slice(0, MAX_GREETING_BYTES);
-}
-
-function answer(client: Socket, sentence: string): void {
-  const text = `${sentence}\n`;
-  const head = [
-    `HTTP/1.1 503 ${sentence.replaceAll(/[^ -~]/g, '?')}`,
-    ...['content-type: text/plain; charset=utf-8', `content-length: ${Buffer.byteLength(text)}`, 'connection: close'],
-  ];
-  // Unread bytes would reset the connection before the program has the answer.
-  client.resume();
-  client.end(`${head.join('\r\n')}\r\n\r\n${text}`);
-  setTimeout(() => client.destroy(), 2000).unref();
 }

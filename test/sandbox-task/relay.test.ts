@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { WayOut } from '#contract/hands.ts';
 import { freePort } from '#test/free-port.ts';
@@ -81,7 +81,7 @@ describe('relay', () => {
     expect(told).toMatchObject({ status: 200, body: { output: 'second' } });
   });
 
-  describe('a proxy that takes a connection and ends it', () => {
+  describe('a proxy that takes a connection and ends it', { timeout: AT_ONCE_MS }, () => {
     /** A program that connects, sends its request later, and prints what comes. */
     const program = `
       const { connect } = require('node:net');
@@ -92,14 +92,16 @@ describe('relay', () => {
 
     /** Says this to each connection, without having read a request. */
     async function hasty(said: string) {
-      const server = createServer((socket) =>
-        socket
-          .on('error', () => undefined)
-          .resume()
-          .end(said),
-      );
+      const open = new Set<Socket>();
+      const server = createServer((socket) => {
+        open.add(socket.on('error', () => undefined).resume());
+        socket.end(said);
+      });
       await once(server.listen(0, '127.0.0.1'), 'listening');
-      ends.push(() => new Promise((resolve) => server.close(resolve)));
+      ends.push(() => {
+        server.close();
+        for (const socket of open) socket.destroy();
+      });
       return { address: `127.0.0.1:${(server.address() as AddressInfo).port}` };
     }
 
