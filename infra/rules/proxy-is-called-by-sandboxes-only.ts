@@ -8,12 +8,13 @@ export const proxyIsCalledBySandboxesOnly: Rule = {
   judge(resource, template) {
     const group = groupOf(template, 'EGRESS');
     if (group === undefined || resource !== template.Resources[group]) return 'not-applicable';
-    const callers = [groupOf(template, 'SANDBOX')];
+    const sandboxes = groupOf(template, 'SANDBOX');
     const ingress = list(properties(resource)['SecurityGroupIngress']);
     const egress = list(properties(resource)['SecurityGroupEgress']);
     return compliantIf(
-      !callers.includes(group) &&
-        ingress.every((rule) => isObject(rule) && isCall(rule) && isOneOf(callers, caller(rule))) &&
+      sandboxes !== undefined &&
+        sandboxes !== group &&
+        ingress.every((rule) => isObject(rule) && isCall(rule) && caller(rule) === sandboxes) &&
         egress.length > 0 &&
         egress.every((rule) => isObject(rule) && rule['IpProtocol'] === 'tcp'),
     );
@@ -22,10 +23,6 @@ export const proxyIsCalledBySandboxesOnly: Rule = {
 
 function groupOf(template: Template, kind: string): string | undefined {
   return target(settingOf(template, 'provision', `${kind}_SECURITY_GROUP`));
-}
-
-function isOneOf(groups: readonly (string | undefined)[], group: string | undefined): boolean {
-  return group !== undefined && groups.includes(group);
 }
 
 function isCall(rule: Readonly<Record<string, unknown>>): boolean {

@@ -24,7 +24,7 @@ import {
   type Usable,
 } from './runner.ts';
 import { openPeerNetwork, PEER_RELAY, peersOf, withPeerRelay } from './peer-network.ts';
-import { acceptAt, pipeToServer } from './socket-pipe.ts';
+import { pipeToServer } from './socket-pipe.ts';
 import { systemCallFilter } from './system-calls.ts';
 import { FARGATE_DISK_BYTES } from './watch-disk.ts';
 import { hasHosts, openWayOut, PROXY_VARIABLES, RELAY_FILE, withRelay } from './way-out.ts';
@@ -64,7 +64,7 @@ async function startSandbox(start: ContainerStart, limit: TaskLimit | null): Pro
   const { pid } = child.process;
   const exited = child.exited.finally(wayOut.close).finally(closePeers);
   exited.catch(() => undefined);
-  return contain(start.network === 'machine' ? acceptAt(start, exited) : pipeToServer(start, SOCKET, exited), {
+  return contain(pipeToServer(start, SOCKET, exited), {
     ask: () => askToStop(pid),
     kill: () => killSandbox(pid),
   });

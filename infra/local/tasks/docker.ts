@@ -20,7 +20,7 @@ import {
   type Usable,
 } from './runner.ts';
 import { openPeerNetwork, PEER_RELAY, peersOf, withPeerRelay } from './peer-network.ts';
-import { acceptAt, pipeToServer } from './socket-pipe.ts';
+import { pipeToServer } from './socket-pipe.ts';
 import { hasHosts, openWayOut, PROXY_VARIABLES, RELAY_FILE, withRelay } from './way-out.ts';
 
 const run = promisify(execFile);
@@ -64,7 +64,7 @@ async function startContainer(start: ContainerStart, data: string): Promise<Runn
   const ask = (): void => void run('docker', ['stop', name]).catch(kill);
   const exited = child.exited.finally(wayOut.close).finally(closePeers);
   exited.catch(() => undefined);
-  return contain(start.network === 'machine' ? acceptAt(start, exited) : pipeToServer(start, SOCKET, exited), {
+  return contain(pipeToServer(start, SOCKET, exited), {
     ask,
     kill,
   });

@@ -10,13 +10,15 @@ const POLL_MS = 5;
 /**
  * Makes the server behind a Unix socket in the task's folder reachable at the task's address, byte for byte, for as long as
  * the container runs: to its callers it looks like a task with a private address, while the task itself has no network.
- * A container without a port has no server to wait for.
+ * A container with the network of this machine is at that address already, and one without a port has no server to wait for.
  */
 export async function pipeToServer(
-  { taskDir, host, container }: Pick<ContainerStart, 'taskDir' | 'host' | 'container'>,
+  start: Pick<ContainerStart, 'taskDir' | 'host' | 'container' | 'network'>,
   socketName: string,
   exited: Promise<number>,
 ): Promise<{ readonly exited: Promise<number> }> {
+  if (start.network === 'machine') return acceptAt(start, exited);
+  const { taskDir, host, container } = start;
   if (container.port === 0) return { exited };
   // A Unix socket's path has at most 107 bytes, a data folder's may have more: go through the folder's descriptor.
   const folder = await open(join(taskDir, 'run'));
