@@ -18,12 +18,12 @@ const common = {
 /** Beside the contract's other tests, and alone among them in needing the whole service. */
 const CORE_OPERATIONS = 'test/contract/core-operations.test.ts';
 
-/** Files whose tests start programs of their own. */
-const STARTS_PROGRAMS = /\/test\/(conformance|infra|sandbox-task|egress-proxy)\//;
+/** Files whose tests start programs of their own, and one that is small and takes long. */
+const TAKES_LONG = /\/test\/(?:(?:conformance|infra|sandbox-task|egress-proxy)\/|regular-expressions\.test\.ts$)/;
 
 const rankOf = ({ project, moduleId }: TestSpecification): number => {
   if (project.name === 'service') return 0;
-  return STARTS_PROGRAMS.test(moduleId) ? 1 : 2;
+  return TAKES_LONG.test(moduleId) ? 1 : 2;
 };
 
 /**

@@ -81,7 +81,7 @@ describe('relay', () => {
     expect(told).toMatchObject({ status: 200, body: { output: 'second' } });
   });
 
-  describe('a proxy that takes a connection and ends it', { timeout: AT_ONCE_MS }, () => {
+  describe('a proxy that takes a connection and ends it', () => {
     /** A program that connects, sends its request later, and prints what comes. */
     const program = `
       const { connect } = require('node:net');
